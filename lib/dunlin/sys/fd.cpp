@@ -1,0 +1,15 @@
+#include <dunlin/sys/fd.hpp>
+
+#include <unistd.h>
+
+namespace dunlin {
+
+void unique_fd::close() noexcept {
+    if (number_ < 0) return;
+    // Linux frees the number whatever close(2) answers, EINTR included: trying again could close
+    // a descriptor that another thread was given meanwhile.
+    ::close(number_);
+    number_ = -1;
+}
+
+} // namespace dunlin
