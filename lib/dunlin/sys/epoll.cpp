@@ -1,0 +1,175 @@
+#include <dunlin/sys/epoll.hpp>
+
+#include <dunlin/sys/clock.hpp>
+#include <dunlin/sys/error.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <climits>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441 // headers older than Linux 5.11; the number is the same everywhere
+#endif
+
+namespace dunlin {
+namespace {
+
+static_assert(epoll_flags::in.bits() == EPOLLIN);
+static_assert(epoll_flags::out.bits() == EPOLLOUT);
+static_assert(epoll_flags::priority.bits() == EPOLLPRI);
+static_assert(epoll_flags::read_hangup.bits() == EPOLLRDHUP);
+static_assert(epoll_flags::error.bits() == EPOLLERR);
+static_assert(epoll_flags::hangup.bits() == EPOLLHUP);
+static_assert(epoll_flags::edge_triggered.bits() == std::uint32_t{EPOLLET});
+static_assert(epoll_flags::one_shot.bits() == EPOLLONESHOT);
+static_assert(epoll_flags::exclusive.bits() == EPOLLEXCLUSIVE);
+static_assert(epoll_flags::wakeup.bits() == EPOLLWAKEUP);
+static_assert(epoll_flags::read_normal.bits() == EPOLLRDNORM);
+static_assert(epoll_flags::read_band.bits() == EPOLLRDBAND);
+static_assert(epoll_flags::write_normal.bits() == EPOLLWRNORM);
+static_assert(epoll_flags::write_band.bits() == EPOLLWRBAND);
+static_assert(epoll_flags::message.bits() == EPOLLMSG);
+
+// The layout is checked by size and alignment, and the order by a test: the members are private.
+static_assert(sizeof(epoll::event) == sizeof(::epoll_event));
+static_assert(alignof(epoll::event) == alignof(::epoll_event));
+
+// The kernel's __kernel_timespec, which has 64 bits on every architecture.
+struct kernel_timespec {
+    std::int64_t seconds;
+    std::int64_t nanoseconds;
+};
+
+constexpr std::int64_t ns_per_ms = 1'000'000;
+constexpr std::int64_t ns_per_s = 1'000'000'000;
+
+// What EPOLLEXCLUSIVE may be added with (epoll_ctl(2)).
+constexpr epoll_flags exclusive_allows =
+    epoll_flags::exclusive | epoll_flags::in | epoll_flags::out | epoll_flags::error |
+    epoll_flags::hangup | epoll_flags::edge_triggered | epoll_flags::wakeup;
+
+std::error_code kernel_error(int number) noexcept { return {number, std::system_category()}; }
+
+result<void> control(borrowed_fd set, int what, borrowed_fd fd, epoll_flags flags,
+                     std::uint64_t data) noexcept {
+    ::epoll_event request{};
+    request.events = flags.bits();
+    request.data.u64 = data;
+    if (::epoll_ctl(set.get(), what, fd.get(), &request) < 0) return kernel_error(errno);
+    return success();
+}
+
+// The kernel has no question for it. But to remove a stranger is ENOENT for a set, and EINVAL for
+// anything else; nothing is changed by asking.
+result<void> check_is_epoll(borrowed_fd fd) noexcept {
+    const unique_fd stranger{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    if (!stranger.is_open()) return kernel_error(errno);
+    if (::epoll_ctl(fd.get(), EPOLL_CTL_DEL, stranger.get(), nullptr) < 0 && errno != ENOENT)
+        return kernel_error(errno);
+    return success();
+}
+
+int rounded_up_to_ms(std::int64_t ns) noexcept {
+    const std::int64_t ms = ns / ns_per_ms + (ns % ns_per_ms != 0 ? 1 : 0);
+    return ms < INT_MAX ? static_cast<int>(ms) : INT_MAX;
+}
+
+} // namespace
+
+result<epoll> epoll::create() noexcept {
+    unique_fd fd{::epoll_create1(EPOLL_CLOEXEC)};
+    if (!fd.is_open()) return kernel_error(errno);
+    return epoll{std::move(fd)};
+}
+
+result<epoll> epoll::from_fd(unique_fd fd) noexcept {
+    if (const auto checked = check_is_epoll(fd); !checked) return checked.error();
+    if (::fcntl(fd.get(), F_SETFD, FD_CLOEXEC) < 0) return kernel_error(errno);
+    return epoll{std::move(fd)};
+}
+
+result<epoll> epoll::from_fd(borrowed_fd fd) noexcept {
+    if (const auto checked = check_is_epoll(fd); !checked) return checked.error();
+    unique_fd copy{::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)};
+    if (!copy.is_open()) return kernel_error(errno);
+    return epoll{std::move(copy)};
+}
+
+result<void> epoll::add(borrowed_fd fd, epoll_flags flags, std::uint64_t data) noexcept {
+    if (is_closed()) return make_error_code(errc::closed);
+    if (flags.has(epoll_flags::exclusive) && !exclusive_allows.has(flags))
+        return kernel_error(EINVAL);
+    return control(fd_, EPOLL_CTL_ADD, fd, flags, data);
+}
+
+result<void> epoll::modify(borrowed_fd fd, epoll_flags flags, std::uint64_t data) noexcept {
+    if (is_closed()) return make_error_code(errc::closed);
+    if (flags.has(epoll_flags::exclusive)) return kernel_error(EINVAL);
+    return control(fd_, EPOLL_CTL_MOD, fd, flags, data);
+}
+
+result<void> epoll::remove(borrowed_fd fd) noexcept {
+    if (is_closed()) return make_error_code(errc::closed);
+    return control(fd_, EPOLL_CTL_DEL, fd, epoll_flags::none, 0);
+}
+
+int epoll::poll_raw(std::span<event> out, std::int64_t timeout_ns) noexcept {
+    // The kernel refuses a room of more than INT_MAX bytes.
+    constexpr std::size_t most = INT_MAX / sizeof(event);
+    const int room = static_cast<int>(out.size() < most ? out.size() : most);
+    auto* const events = reinterpret_cast<::epoll_event*>(out.data());
+
+    const bool whole_ms = timeout_ns % ns_per_ms == 0 && timeout_ns / ns_per_ms <= INT_MAX;
+    if (timeout_ns > 0 && !whole_ms) {
+        // Several threads may wait on one object, hence the atomic flag; it costs a plain load.
+        const std::atomic_ref<bool> milliseconds_only{milliseconds_only_};
+        if (!milliseconds_only.load(std::memory_order_relaxed)) {
+            // Through syscall(2): the kernel may have it where the C library does not (glibc 2.35).
+            const kernel_timespec span{timeout_ns / ns_per_s, timeout_ns % ns_per_s};
+            const long n = ::syscall(SYS_epoll_pwait2, fd_.get(), events, room, &span, nullptr, 0L);
+            if (n >= 0) return static_cast<int>(n);
+            // EPERM is what the seccomp filters of older container runtimes answer.
+            if (errno != ENOSYS && errno != EPERM) return -errno;
+            milliseconds_only.store(true, std::memory_order_relaxed);
+        }
+    }
+    const int n =
+        ::epoll_wait(fd_.get(), events, room, timeout_ns < 0 ? -1 : rounded_up_to_ms(timeout_ns));
+    return n >= 0 ? n : -errno;
+}
+
+result<std::size_t> epoll::wait(std::span<event> out,
+                                std::optional<std::chrono::nanoseconds> timeout) noexcept {
+    if (is_closed()) return make_error_code(errc::closed);
+
+    if (!timeout || timeout->count() <= 0) {
+        int n;
+        do
+            n = poll_raw(out, timeout ? 0 : -1);
+        while (n == -EINTR);
+        if (n < 0) return kernel_error(-n);
+        return static_cast<std::size_t>(n);
+    }
+
+    const std::int64_t begin = sys::monotonic_now();
+    std::int64_t left = timeout->count();
+    for (;;) {
+        const int n = poll_raw(out, left);
+        if (n > 0 || (n == 0 && left == 0)) return static_cast<std::size_t>(n);
+        if (n < 0 && n != -EINTR) return kernel_error(-n);
+        // Interrupted, or the kernel's longest wait is over: the rest of the time. When a signal
+        // comes with the deadline, one last look decides.
+        const std::int64_t passed = sys::monotonic_now() - begin;
+        left = passed < timeout->count() ? timeout->count() - passed : 0;
+        if (n == 0 && left == 0) return std::size_t{0};
+    }
+}
+
+} // namespace dunlin
