@@ -92,6 +92,9 @@ class [[nodiscard]] epoll {
 public:
     class event;
 
+    /// A closed object, to be assigned to.
+    epoll() noexcept = default;
+
     /// Makes an empty set, close-on-exec. See epoll_create1(2).
     /// Errors: too_many_files_open, too_many_files_open_in_system, not_enough_memory.
     [[nodiscard]] DUNLIN_API static result<epoll> create() noexcept;
