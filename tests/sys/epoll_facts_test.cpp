@@ -114,6 +114,9 @@ TEST_CASE("hangup and error are reported to who asked for nothing", "[sys][epoll
     other_reader.close();
     CHECK(look(set, &seen) == 1);
     CHECK(seen == error);
+    must(set.modify(other_writer, epoll_flags::edge_triggered));
+    CHECK(look(set) == 1);
+    CHECK(look(set) == 0); // edge-triggered, once
 }
 
 TEST_CASE("a TCP socket that was never connected shows out and hangup", "[sys][epoll]") {

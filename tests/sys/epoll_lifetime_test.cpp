@@ -4,6 +4,7 @@
 #include <dunlin/sys/error.hpp>
 
 #include <sys/epoll.h>
+#include <sys/wait.h>
 
 using namespace epoll_test;
 
@@ -35,6 +36,31 @@ TEST_CASE("while a duplicate is open, events of a closed descriptor go on and ca
     REQUIRE(::dup3(duplicate.get(), number.get(), O_CLOEXEC) == number.get());
     const unique_fd again{number.get()};
     must(set.remove(again));
+    CHECK(look(set) == 0);
+}
+
+TEST_CASE("a child process that inherited a descriptor keeps its events coming", "[sys][epoll]") {
+    epoll set = make_epoll();
+    auto [reader, writer] = make_pipe();
+    int hold[2];
+    REQUIRE(::pipe2(hold, O_CLOEXEC) == 0);
+    const unique_fd held{hold[0]};
+    unique_fd release{hold[1]};
+    must(set.add(reader, epoll_flags::in));
+    const pid_t child = ::fork();
+    if (child == 0) {
+        char unused;
+        ::close(hold[1]);
+        ::_exit(::read(hold[0], &unused, 1) == 0 ? 0 : 1); // until the parent lets go
+    }
+    REQUIRE(child > 0);
+    put(writer, "x");
+    reader.close();
+    CHECK(look(set) == 1);
+    release.close();
+    int status = -1;
+    CHECK(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
     CHECK(look(set) == 0);
 }
 
