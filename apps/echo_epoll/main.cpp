@@ -128,7 +128,10 @@ public:
             // descriptor comes once, and only its own event closes it.
             for (std::size_t i = 0; i < n.value(); ++i) {
                 const borrowed_fd fd = events[i].fd();
-                if (fd == signals_.borrow()) return dunlin::success();
+                if (fd == signals_.borrow()) {
+                    send_what_fits();
+                    return dunlin::success();
+                }
                 if (fd == listener_.borrow())
                     accept_one();
                 else
@@ -204,6 +207,17 @@ private:
         if (!client.queue.empty()) return;
         say("queue empty");
         look_out_for(client, epoll_flags::in);
+    }
+
+    /// The last attempt before the end: what has been received is sent back, as far as nobody must
+    /// wait.
+    void send_what_fits() {
+        for (const auto& [number, client] : connections_) {
+            if (client.queue.empty()) continue;
+            const std::string_view rest =
+                std::string_view{client.queue.front()}.substr(client.sent);
+            ::send(number, rest.data(), rest.size(), MSG_NOSIGNAL);
+        }
     }
 
     void look_out_for(connection& client, epoll_flags flags) {
