@@ -16,7 +16,7 @@ constexpr errc every_error[] = {errc::timeout,    errc::stopped,       errc::clo
 
 TEST_CASE("an errc is an error code of the category dunlin", "[sys][error]") {
     const std::error_code why = errc::timeout;
-    CHECK(why.category() == dunlin::error_category());
+    CHECK(why.category() == dunlin::dunlin_category());
     CHECK(std::string{why.category().name()} == "dunlin");
     CHECK(why == errc::timeout);
     CHECK(why != errc::stopped);
@@ -39,7 +39,7 @@ TEST_CASE("each errc has a message of one line, and no two have the same", "[sys
 }
 
 TEST_CASE("a number that is no errc still has a message", "[sys][error]") {
-    CHECK(dunlin::error_category().message(99) == "unknown dunlin error 99");
+    CHECK(dunlin::dunlin_category().message(99) == "unknown dunlin error 99");
 }
 
 TEST_CASE("an errc equals the std::errc that is nearest to it", "[sys][error]") {
@@ -54,7 +54,7 @@ TEST_CASE("an errc equals the std::errc that is nearest to it", "[sys][error]") 
 TEST_CASE("the end of a stream equals no std::errc", "[sys][error]") {
     const std::error_condition nearest =
         make_error_code(errc::end_of_stream).default_error_condition();
-    CHECK(nearest.category() == dunlin::error_category());
+    CHECK(nearest.category() == dunlin::dunlin_category());
 }
 
 TEST_CASE("the kernel's ETIMEDOUT is not mistaken for a timeout of ours", "[sys][error]") {

@@ -63,6 +63,6 @@ constinit immortal the_category;
 
 } // namespace
 
-const std::error_category& error_category() noexcept { return the_category.value; }
+const std::error_category& dunlin_category() noexcept { return the_category.value; }
 
 } // namespace dunlin

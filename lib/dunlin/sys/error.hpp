@@ -30,11 +30,11 @@ enum class errc {
 
 /// The category named "dunlin". It is constant-initialised and never destroyed, so it may be used
 /// before and after main, and from any thread.
-[[nodiscard]] DUNLIN_API const std::error_category& error_category() noexcept;
+[[nodiscard]] DUNLIN_API const std::error_category& dunlin_category() noexcept;
 
 /// Lets an `errc` be used wherever a `std::error_code` is wanted.
 [[nodiscard]] inline std::error_code make_error_code(errc why) noexcept {
-    return {static_cast<int>(why), error_category()};
+    return {static_cast<int>(why), dunlin_category()};
 }
 
 } // namespace dunlin
