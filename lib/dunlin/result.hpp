@@ -18,7 +18,7 @@ using result = BOOST_OUTCOME_V2_NAMESPACE::std_result<T>;
 
 /// Success without a value: `return dunlin::success();` in a function of `result<void>`.
 [[nodiscard]] inline result<void> success() noexcept {
-    return BOOST_OUTCOME_V2_NAMESPACE::in_place_type<void>;
+    return BOOST_OUTCOME_V2_NAMESPACE::success();
 }
 
 } // namespace dunlin

@@ -1,4 +1,4 @@
 // Marks what the shared library exports. Everything else in it is hidden.
 #pragma once
 
-#define DUNLIN_API __attribute__((visibility("default")))
+#define DUNLIN_API [[gnu::visibility("default")]]

@@ -1,0 +1,29 @@
+#include <dunlin/loop/descriptor.hpp>
+
+#include <dunlin/sys/foreign.hpp>
+
+#include <cerrno>
+
+namespace dunlin {
+
+bool read_some_operation::begin() noexcept {
+    if (into_.empty()) return finish();
+    return begin_io();
+}
+
+bool read_some_operation::try_now() noexcept {
+    outcome_ = sys::read_some(watch_->fd, into_.data(), into_.size());
+    return outcome_ != -EAGAIN;
+}
+
+bool put_some_operation::begin() noexcept {
+    if (bytes_.empty()) return finish();
+    return begin_io();
+}
+
+bool put_some_operation::try_now() noexcept {
+    outcome_ = sys::write_some(watch_->fd, bytes_.data(), bytes_.size());
+    return outcome_ != -EAGAIN;
+}
+
+} // namespace dunlin

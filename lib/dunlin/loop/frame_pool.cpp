@@ -1,0 +1,137 @@
+#include <dunlin/loop/frame_pool.hpp>
+
+#include <dunlin/util/assert.hpp>
+
+#include <cstdint>
+#include <new>
+
+namespace dunlin::detail {
+
+namespace {
+
+constexpr std::size_t step = 16;             // block sizes are multiples of this
+constexpr std::size_t largest = 2048;        // larger blocks are not kept
+constexpr std::size_t kept_bytes = 4U << 20; // of frames, per thread
+constexpr std::size_t kept_buffers = 64;     // per thread
+
+constexpr std::size_t plain_room = 16; // keeps the frame aligned; its last word is ours
+constexpr std::size_t root_room = context_room + sizeof(std::uint64_t);
+constexpr std::uint64_t root_bit = 1; // in the word: block sizes leave the low bits free
+static_assert(root_room % step == 0);
+
+struct free_block {
+    free_block* next;
+};
+
+struct pool {
+    free_block* frames[largest / step + 1] = {};
+    free_block* buffers = nullptr;
+    std::size_t bytes = 0;
+    std::size_t buffer_count = 0;
+    bool root_is_expected = false;
+
+    ~pool();
+};
+
+// Outlives the pool itself: a frame freed by a later destructor of this thread goes straight back.
+constinit thread_local bool pool_is_gone = false;
+constinit thread_local pool here;
+
+void release(free_block* block) noexcept {
+    while (block != nullptr) {
+        free_block* const next = block->next;
+        ::operator delete(block);
+        block = next;
+    }
+}
+
+pool::~pool() {
+    pool_is_gone = true;
+    for (free_block* const block : frames)
+        release(block);
+    release(buffers);
+}
+
+bool recycles() noexcept { return DUNLIN_POOLS != 0 && !pool_is_gone; }
+
+void* take(std::size_t size) noexcept {
+    if (recycles() && size <= largest) {
+        free_block*& list = here.frames[size / step];
+        if (list != nullptr) {
+            free_block* const block = list;
+            list = block->next;
+            here.bytes -= size;
+            return block;
+        }
+    }
+    return ::operator new(size, std::nothrow);
+}
+
+void give_back(void* memory, std::size_t size) noexcept {
+    if (recycles() && size <= largest && here.bytes + size <= kept_bytes) {
+        free_block*& list = here.frames[size / step];
+        list = ::new (memory) free_block{list};
+        here.bytes += size;
+        return;
+    }
+    ::operator delete(memory);
+}
+
+std::uint64_t& word_of(void* frame) noexcept { return static_cast<std::uint64_t*>(frame)[-1]; }
+
+constexpr std::size_t round_up(std::size_t size) noexcept { return (size + step - 1) & ~(step - 1); }
+
+} // namespace
+
+void* allocate_frame(std::size_t size) noexcept {
+    const bool is_root = here.root_is_expected;
+    here.root_is_expected = false;
+    const std::size_t room = is_root ? root_room : plain_room;
+    const std::size_t block_size = room + round_up(size);
+    auto* const block = static_cast<std::byte*>(take(block_size));
+    if (block == nullptr) return nullptr;
+    std::byte* const frame = block + room;
+    word_of(frame) = block_size | (is_root ? root_bit : 0);
+    return frame;
+}
+
+void free_frame(void* frame) noexcept {
+    const std::uint64_t word = word_of(frame);
+    const bool is_root = (word & root_bit) != 0;
+    give_back(static_cast<std::byte*>(frame) - (is_root ? root_room : plain_room),
+              word & ~root_bit);
+}
+
+void expect_root() noexcept { here.root_is_expected = true; }
+
+void unexpect_root() noexcept { here.root_is_expected = false; }
+
+void* context_room_of(void* frame) noexcept {
+    if ((word_of(frame) & root_bit) == 0) return nullptr;
+    return static_cast<std::byte*>(frame) - root_room;
+}
+
+void* allocate_context() noexcept { return take(round_up(context_room)); }
+
+void free_context(void* room) noexcept { give_back(room, round_up(context_room)); }
+
+std::byte* allocate_buffer() noexcept {
+    if (recycles() && here.buffers != nullptr) {
+        free_block* const block = here.buffers;
+        here.buffers = block->next;
+        --here.buffer_count;
+        return reinterpret_cast<std::byte*>(block);
+    }
+    return static_cast<std::byte*>(::operator new(buffer_size, std::nothrow));
+}
+
+void free_buffer(std::byte* block) noexcept {
+    if (recycles() && here.buffer_count < kept_buffers) {
+        here.buffers = ::new (static_cast<void*>(block)) free_block{here.buffers};
+        ++here.buffer_count;
+        return;
+    }
+    ::operator delete(block);
+}
+
+} // namespace dunlin::detail

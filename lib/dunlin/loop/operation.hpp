@@ -1,0 +1,181 @@
+// The base of everything a task can wait for: the leaf at the end of its chain of `co_await`s.
+//
+//     idle ──▶ waiting ◀──▶ queued ──▶ over
+//
+// `begin` tries at once; what cannot complete makes itself the task's leaf and waits. Whatever may let
+// it go on (readiness, a timer, a stop) only queues its task; the run loop then calls `attempt`
+// in the same breath as it resumes, so an operation that is stopped or destroyed in any state
+// before that has done nothing. While waiting it is in the list of what it waits for (a watch, a group),
+// while queued its task is in the run queue as well. Destroying it takes it out of both.
+//
+// An operation lives in the awaiting coroutine's frame, is awaited once, as a temporary, and neither
+// allocates nor throws. Loop thread.
+#pragma once
+
+#include <dunlin/loop/outcome.hpp>
+#include <dunlin/loop/task_context.hpp>
+#include <dunlin/result.hpp>
+
+#include <coroutine>
+#include <cstdint>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+namespace dunlin {
+
+namespace detail {
+enum class spelling : std::uint8_t { look, or_return, or_throw, ignore };
+
+/// Throws `std::system_error`; out of line, for `or_throw`.
+[[noreturn]] DUNLIN_API void throw_error(std::error_code why);
+} // namespace detail
+
+class DUNLIN_API operation {
+public:
+    operation(const operation&) = delete;
+    operation& operator=(const operation&) = delete;
+
+    /// Called by the run loop when the operation's task has its turn. True when the operation is over
+    /// and has its outcome; false sends it back to waiting.
+    virtual bool attempt() noexcept = 0;
+
+    /// The task was asked to stop or drain. Queues it, unless the operation knows better.
+    virtual void interrupt() noexcept;
+
+    /// The error it is over with, when its outcome is negative.
+    [[nodiscard]] virtual std::error_code error() const noexcept;
+
+    /// Whether it is over with an error that its coroutine is to end with.
+    [[nodiscard]] bool ends_coroutine() const noexcept {
+        return outcome_ < 0 && spelling_ == detail::spelling::or_return;
+    }
+    [[nodiscard]] detail::outcome get_outcome() const noexcept { return outcome_; }
+
+    /// The task that awaits it; from `begin` on.
+    [[nodiscard]] task_context& task() const noexcept { return *context_; }
+
+    // What follows is for the awaiter and the run loop.
+
+    void enter(task_context& awaiting) noexcept { context_ = &awaiting; }
+    void spell(detail::spelling how) noexcept { spelling_ = how; }
+
+    /// It is over, and its task's leaf no more.
+    void leave_task() noexcept {
+        is_waiting_ = false;
+        context_->leaf = nullptr;
+    }
+
+    /// Ends the awaiting coroutine with this operation's error.
+    void end_coroutine() noexcept;
+
+protected:
+    operation() noexcept = default;
+    ~operation() {
+        if (is_waiting_) abandon();
+    }
+
+    /// Becomes the task's leaf: the coroutine suspends, and `attempt` is called when it is queued.
+    void wait() noexcept;
+
+    /// Ends `begin`: true lets the coroutine go on at once.
+    [[nodiscard]] bool finish() noexcept {
+        if (!ends_coroutine()) [[likely]]
+            return true;
+        end_coroutine();
+        return false;
+    }
+
+    /// Takes one from the task's budget of completions; false when none is left.
+    [[nodiscard]] bool spend() noexcept {
+        if (context_->budget == 0) return false;
+        --context_->budget;
+        return true;
+    }
+
+    /// The coroutine at `where` ends with this operation's error: the error's path begins.
+    virtual void begin_path(detail::error_path& path, std::source_location where) const noexcept;
+
+    task_context* context_ = nullptr;
+    detail::outcome outcome_ = 0;
+    detail::spelling spelling_ = detail::spelling::look;
+    bool is_waiting_ = false; ///< It is its task's leaf.
+
+private:
+    void abandon() noexcept;
+};
+
+/// An operation seen as one that passes its error up; see `spellings`.
+template <class Operation>
+class or_return_view {};
+template <class Operation>
+class or_throw_view {};
+template <class Operation>
+class ignore_view {};
+
+/// The ways to await an operation. Each but the plain one is the same object seen as another base, so
+/// it costs no storage. An operation class `Op` derives from `operation` and from `spellings<Op>`, has
+/// a `value_type`, `bool begin() noexcept` (true: goes on at once) and `value_type take() noexcept`.
+template <class Operation>
+class spellings : public or_return_view<Operation>,
+                  public or_throw_view<Operation>,
+                  public ignore_view<Operation> {
+public:
+    /// `co_await op.or_return()`: the value; an error ends this coroutine, whose result it becomes.
+    [[nodiscard]] or_return_view<Operation>&& or_return() && noexcept {
+        self().spell(detail::spelling::or_return);
+        return static_cast<or_return_view<Operation>&&>(self());
+    }
+    /// `co_await op.or_throw()`: the value; an error is thrown as `std::system_error`.
+    [[nodiscard]] or_throw_view<Operation>&& or_throw() && noexcept {
+        return static_cast<or_throw_view<Operation>&&>(self());
+    }
+    /// `co_await op.ignore()`: nothing, whatever became of it.
+    [[nodiscard]] ignore_view<Operation>&& ignore() && noexcept {
+        return static_cast<ignore_view<Operation>&&>(self());
+    }
+
+private:
+    Operation& self() noexcept { return static_cast<Operation&>(*this); }
+};
+
+/// What the compiler awaits: a pointer to the operation in the same frame.
+template <class Operation, detail::spelling Spelled>
+class [[nodiscard]] operation_awaiter {
+public:
+    operation_awaiter(Operation& awaited, task_context& context) noexcept : awaited_{&awaited} {
+        awaited.enter(context);
+    }
+
+    bool await_ready() const noexcept { return awaited_->begin(); }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
+
+    auto await_resume() const noexcept(Spelled != detail::spelling::or_throw &&
+                                       noexcept(std::declval<Operation&>().take())) {
+        using value_type = typename Operation::value_type;
+        if constexpr (Spelled == detail::spelling::ignore) {
+            if (awaited_->get_outcome() >= 0) static_cast<void>(awaited_->take());
+        } else if constexpr (Spelled == detail::spelling::or_return) {
+            return awaited_->take();
+        } else if constexpr (Spelled == detail::spelling::or_throw) {
+            if (awaited_->get_outcome() < 0)
+                detail::throw_error(awaited_->error());
+            return awaited_->take();
+        } else {
+            using answer = result<value_type>;
+            if (awaited_->get_outcome() < 0)
+                return answer{awaited_->error()};
+            if constexpr (std::is_void_v<value_type>) {
+                awaited_->take();
+                return success();
+            } else {
+                return answer{awaited_->take()};
+            }
+        }
+    }
+
+private:
+    Operation* awaited_;
+};
+
+} // namespace dunlin

@@ -1,0 +1,353 @@
+#include <dunlin/loop/scheduler.hpp>
+
+#include <dunlin/loop/operation.hpp>
+#include <dunlin/loop/remote.hpp>
+#include <dunlin/loop/remote_state.hpp>
+#include <dunlin/loop/starved_acceptor.hpp>
+#include <dunlin/sys/clock.hpp>
+#include <dunlin/sys/eventfd.hpp>
+#include <dunlin/util/assert.hpp>
+
+#include <cerrno>
+#include <limits>
+#include <new>
+
+namespace dunlin {
+
+namespace {
+
+constinit thread_local scheduler* current_scheduler = nullptr;
+
+constexpr std::int64_t forever = -1;
+constexpr std::uint64_t wake_key = std::numeric_limits<std::uint64_t>::max();
+constexpr std::size_t resumptions_a_turn = 256;
+constexpr std::uint8_t budget_an_entry = 64;
+
+constexpr epoll_flags interest = epoll_flags::in | epoll_flags::priority | epoll_flags::out |
+                                 epoll_flags::read_hangup | epoll_flags::edge_triggered;
+constexpr epoll_flags lets_read = epoll_flags::in | epoll_flags::priority |
+                                  epoll_flags::read_hangup | epoll_flags::hangup |
+                                  epoll_flags::error;
+constexpr epoll_flags lets_write = epoll_flags::out | epoll_flags::hangup | epoll_flags::error;
+constexpr epoll_flags unsettles = epoll_flags::priority | epoll_flags::read_hangup |
+                                  epoll_flags::hangup | epoll_flags::error;
+
+} // namespace
+
+// ---- run queue
+
+void scheduler::run_queue::push_back(detail::run_link& task) noexcept {
+    task.next = &head_;
+    task.prev = head_.prev;
+    head_.prev->next = &task;
+    head_.prev = &task;
+}
+
+task_context& scheduler::run_queue::pop_front() noexcept {
+    detail::run_link& first = *head_.next;
+    remove(first);
+    return static_cast<task_context&>(first);
+}
+
+void scheduler::run_queue::remove(detail::run_link& task) noexcept {
+    task.prev->next = task.next;
+    task.next->prev = task.prev;
+    task.next = nullptr;
+    task.prev = nullptr;
+}
+
+void scheduler::run_queue::append(run_queue& other) noexcept {
+    if (other.is_empty()) return;
+    head_.prev->next = other.head_.next;
+    other.head_.next->prev = head_.prev;
+    head_.prev = other.head_.prev;
+    other.head_.prev->next = &head_;
+    other.head_.next = &other.head_;
+    other.head_.prev = &other.head_;
+}
+
+// ---- life
+
+scheduler::scheduler(scheduler_options options) noexcept
+    : now_{sys::monotonic_now()}, timers_{now_}, options_{options} {
+    if (current_scheduler == nullptr) current_scheduler = this;
+    auto made = epoll::create();
+    if (!made) {
+        opening_error_ = made.error();
+        return;
+    }
+    epoll_ = std::move(made).assume_value();
+    auto eventfd = sys::make_eventfd();
+    if (!eventfd) {
+        opening_error_ = eventfd.error();
+        return;
+    }
+    remote_ = new (std::nothrow) detail::remote_state{std::move(eventfd).assume_value()};
+    if (remote_ == nullptr) {
+        opening_error_ = std::make_error_code(std::errc::not_enough_memory);
+        return;
+    }
+    const auto added = epoll_.add(remote_->wake, epoll_flags::in | epoll_flags::edge_triggered,
+                                  wake_key);
+    if (!added) opening_error_ = added.error();
+}
+
+scheduler::~scheduler() {
+    DUNLIN_ASSERT(running_ == nullptr);
+    DUNLIN_ASSERT(ready_.is_empty());
+    DUNLIN_ASSERT(later_.is_empty());
+    DUNLIN_ASSERT(watches_.count() == 0); // a socket is still open
+    if (remote_ != nullptr) {
+        post_node* node = remote_->take_all(detail::remote_state::closed_mark());
+        while (node != nullptr) {
+            post_node* const next = node->next;
+            node->abandon();
+            node = next;
+        }
+        remote_->release();
+    }
+    if (current_scheduler == this) current_scheduler = nullptr;
+}
+
+scheduler* scheduler::current() noexcept { return current_scheduler; }
+
+remote scheduler::get_remote() const noexcept { return remote{remote_}; }
+
+// ---- one turn
+
+result<std::size_t>
+scheduler::poll_once(std::optional<std::chrono::nanoseconds> max_wait) noexcept {
+    DUNLIN_ASSERT(running_ == nullptr); // not from inside a task
+    if (opening_error_) return opening_error_;
+    std::int64_t wait = forever;
+    if (max_wait) wait = max_wait->count() > 0 ? max_wait->count() : 0;
+    scheduler* const outer = current_scheduler;
+    current_scheduler = this;
+    auto answer = turn(wait);
+    current_scheduler = outer;
+    return answer;
+}
+
+std::int64_t scheduler::time_to_wait(std::int64_t at_most) const noexcept {
+    if (timers_.is_empty()) return at_most;
+    // `now_` may be old by now; then the wait is too long by as much, so ask again.
+    const std::int64_t left = timers_.next_wakeup() - sys::monotonic_now();
+    if (left <= 0) return 0;
+    return at_most == forever || left < at_most ? left : at_most;
+}
+
+result<std::size_t> scheduler::turn(std::int64_t wait) noexcept {
+    ready_.append(later_);
+    if (!ready_.is_empty())
+        wait = 0;
+    else if (wait != 0)
+        wait = time_to_wait(wait);
+
+    // Announce, then look again: see remote_state.hpp. It stays announced between turns, for a
+    // foreign loop that sleeps on `fd()`.
+    if (!remote_->is_asleep.load(std::memory_order_relaxed))
+        remote_->is_asleep.store(true, std::memory_order_seq_cst);
+    if (remote_->newest.load(std::memory_order_seq_cst) != nullptr) wait = 0;
+
+    const int count = epoll_.poll_raw(events_, wait);
+    now_ = sys::monotonic_now();
+    ++counters_.turns;
+    if (count < 0 && count != -EINTR) return detail::to_error(count);
+    for (int i = 0; i < count; ++i)
+        note(events_[i]);
+    if (count > 0) counters_.events += static_cast<std::uint64_t>(count);
+    if (remote_->newest.load(std::memory_order_acquire) != nullptr) run_posted();
+
+    if (!timers_.is_empty()) {
+        while (timer_node* const due = timers_.pop_due(now_))
+            schedule(static_cast<task_context&>(*due));
+    }
+
+    std::size_t done = 0;
+    while (!ready_.is_empty() && done < resumptions_a_turn) {
+        run_entry(ready_.pop_front());
+        ++done;
+        while (to_end_ != nullptr) {
+            detail::task_owner& owner = *to_end_;
+            to_end_ = owner.next_to_end;
+            owner.is_to_end = false;
+            owner.end_now();
+        }
+    }
+    counters_.resumptions += done;
+    return done;
+}
+
+void scheduler::note(const epoll::event& event) noexcept {
+    if (event.data() == wake_key) {
+        sys::clear_eventfd(remote_->wake.get());
+        return;
+    }
+    detail::watch* const w = watches_.find(event.data());
+    if (w == nullptr) return; // for the slot's former tenant
+    const epoll_flags flags = event.flags();
+    if (flags.has_any(unsettles)) w->reads_to_the_end = true;
+    if (flags.has_any(lets_read)) {
+        w->may_read = true;
+        if (w->reader != nullptr) schedule(w->reader->task());
+    }
+    if (flags.has_any(lets_write)) {
+        w->may_write = true;
+        if (w->writer != nullptr) schedule(w->writer->task());
+    }
+}
+
+void scheduler::run_posted() noexcept {
+    post_node* node = remote_->take_all(nullptr);
+    while (node != nullptr) {
+        post_node* const next = node->next;
+        node->run();
+        node = next;
+    }
+}
+
+void scheduler::run_entry(task_context& task) noexcept {
+    running_ = &task;
+    task.budget = budget_an_entry;
+    bool goes_on = true;
+    if (operation* const leaf = task.leaf) {
+        goes_on = leaf->attempt();
+        if (goes_on) {
+            leaf->leave_task();
+            if (leaf->ends_coroutine()) {
+                leaf->end_coroutine();
+                goes_on = climb(task);
+            }
+        }
+    }
+    while (goes_on) {
+        task.innermost->handle().resume();
+        // Either it waits now (or something that it awaits does), or it has ended.
+        if (!task.has_ended) break;
+        goes_on = climb(task);
+    }
+    running_ = nullptr;
+}
+
+/// The innermost coroutine has ended: goes up to the one that is to be resumed. False when there is
+/// none, that is, when the task is over (and gone).
+bool scheduler::climb(task_context& task) noexcept {
+    for (;;) {
+        task.has_ended = false;
+        detail::promise_base& ended = *task.innermost;
+        detail::promise_base* const parent = ended.parent;
+        if (parent == nullptr) {
+            running_ = nullptr; // its frames are destroyed now, and that may end other groups
+            task.owner->task_ended(task);
+            return false;
+        }
+        task.innermost = parent;
+        if (!ended.passes_error_up || ended.ending != detail::promise_base::how::error) return true;
+        parent->end_with_error_of(ended, path_); // and so the parent has ended, too
+    }
+}
+
+std::optional<time_point> scheduler::next_deadline() const noexcept {
+    const bool can_run =
+        !ready_.is_empty() || !later_.is_empty() ||
+        (remote_ != nullptr && remote_->newest.load(std::memory_order_seq_cst) != nullptr);
+    if (can_run) return time_point{std::chrono::nanoseconds{now_}};
+    if (timers_.is_empty()) return std::nullopt;
+    return time_point{std::chrono::nanoseconds{timers_.next_wakeup()}};
+}
+
+// ---- for operations and groups
+
+int scheduler::wake_number() const noexcept {
+    return remote_ == nullptr ? -1 : remote_->wake.get();
+}
+
+void scheduler::forget(task_context& task) noexcept {
+    if (task.is_queued()) run_queue::remove(task);
+    disarm(task);
+}
+
+void scheduler::arm(task_context& task, std::int64_t deadline) noexcept {
+    disarm(task);
+    timers_.arm(task, deadline);
+}
+
+long scheduler::register_watch(detail::watch& w) noexcept {
+    const borrowed_fd fd{w.fd};
+    const std::uint64_t key = detail::watch_table::key_of(w);
+    if (w.is_borrowed && !borrowed_.reserve()) return -ENOMEM;
+    auto added = epoll_.add(fd, interest, key);
+    if (!added && added.error() == std::errc::file_exists) {
+        // Either another handle here watches this number, or epoll holds a leftover: a duplicate of
+        // what once had this number kept it registered, and now it has the number again.
+        if (watches_.is_watched(w.fd)) return detail::failure(errc::busy);
+        added = epoll_.modify(fd, interest, key);
+    }
+    if (!added) {
+        if (added.error() == std::errc::operation_not_permitted)
+            return detail::failure(errc::not_pollable);
+        return -added.error().value();
+    }
+    // epoll took the number as new, so whoever borrowed it before watches a file that is gone.
+    borrowed_.mark_stale(w.fd);
+    w.is_registered = true;
+    if (w.is_borrowed) borrowed_.add(w);
+    ++counters_.registrations;
+    return 0;
+}
+
+void scheduler::release_watch(detail::watch& w) noexcept {
+    if (--w.owners != 0) return;
+    // close(2) takes a descriptor out of epoll only with its last duplicate. A number that came to
+    // mean something else since is not ours to take out.
+    if (w.is_registered && (w.is_borrowed || w.is_shared) && !w.is_stale)
+        static_cast<void>(epoll_.remove(borrowed_fd{w.fd}));
+    if (w.is_borrowed) borrowed_.remove(w);
+    ++w.generation;
+    if (!w.is_borrowed) {
+        unique_fd{w.fd}.close();
+        while (starved_ != nullptr) {
+            detail::starved_acceptor& acceptor = *starved_;
+            remove_starved(acceptor);
+            acceptor.waiting->interrupt();
+        }
+    }
+    w.fd = -1;
+    if (w.reader != nullptr) schedule(w.reader->task());
+    if (w.writer != nullptr) schedule(w.writer->task());
+    waiter_left(w);
+}
+
+void scheduler::add_starved(detail::starved_acceptor& acceptor) noexcept {
+    if (acceptor.link != nullptr) return;
+    acceptor.next = starved_;
+    acceptor.link = &starved_;
+    if (starved_ != nullptr) starved_->link = &acceptor.next;
+    starved_ = &acceptor;
+}
+
+void scheduler::remove_starved(detail::starved_acceptor& acceptor) noexcept {
+    if (acceptor.link == nullptr) return;
+    *acceptor.link = acceptor.next;
+    if (acceptor.next != nullptr) acceptor.next->link = acceptor.link;
+    acceptor.link = nullptr;
+}
+
+void scheduler::end_after_entry(detail::task_owner& owner) noexcept {
+    if (owner.is_to_end) return;
+    owner.is_to_end = true;
+    owner.next_to_end = to_end_;
+    to_end_ = &owner;
+}
+
+void scheduler::forget(detail::task_owner& owner) noexcept {
+    if (!owner.is_to_end) return;
+    owner.is_to_end = false;
+    for (detail::task_owner** link = &to_end_; *link != nullptr; link = &(*link)->next_to_end) {
+        if (*link != &owner) continue;
+        *link = owner.next_to_end;
+        return;
+    }
+}
+
+} // namespace dunlin

@@ -1,0 +1,189 @@
+// The event loop: one thread, one epoll, no locks.
+//
+// One turn: wait for epoll (not at all if a task can run); read the clock once; queue the tasks whose
+// descriptors became ready; queue the timers that are due; then run the queue until it is empty, but at most
+// 256 resumptions. Tasks that spent their budget wait for the next turn. Handlers hardly ever see
+// this class: `run` makes one, and operations find theirs through the task that awaits them. See
+// docs/design.md for why, remote.hpp for the way in from other threads.
+#pragma once
+
+#include <dunlin/loop/clock.hpp>
+#include <dunlin/loop/error_path.hpp>
+#include <dunlin/loop/task_context.hpp>
+#include <dunlin/loop/timer_queue.hpp>
+#include <dunlin/loop/watch.hpp>
+#include <dunlin/result.hpp>
+#include <dunlin/sys/epoll.hpp>
+#include <dunlin/util/api.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <source_location>
+#include <string_view>
+#include <type_traits>
+
+namespace dunlin {
+
+namespace detail {
+struct remote_state;
+struct starved_acceptor;
+} // namespace detail
+
+class remote;
+
+/// How much a log line matters.
+enum class log_level : std::uint8_t { info, warning, error };
+
+/// Settings of a scheduler.
+struct scheduler_options {
+    /// Hears what the library has to say (rarely anything); none by default. Loop thread.
+    void (*log)(log_level, std::string_view, std::source_location) noexcept = nullptr;
+};
+static_assert(std::is_trivially_destructible_v<scheduler_options>);
+
+/// What a scheduler has done so far; for tests and dashboards.
+struct scheduler_counters {
+    std::uint64_t turns = 0;         ///< Calls of epoll_wait.
+    std::uint64_t resumptions = 0;   ///< Entries of the run queue that were worked off.
+    std::uint64_t registrations = 0; ///< Descriptors added to epoll.
+    std::uint64_t events = 0;        ///< Events that epoll reported.
+};
+
+class DUNLIN_API scheduler {
+public:
+    /// Opens epoll and the wake-up eventfd. If the kernel refuses one (descriptor limit), every
+    /// `poll_once` gives that error. Becomes `current()` of this thread if there is none yet.
+    explicit scheduler(scheduler_options options = {}) noexcept;
+
+    /// Every task group and every socket used with it must be gone by then: asserted.
+    ~scheduler();
+    scheduler(const scheduler&) = delete;
+    scheduler& operator=(const scheduler&) = delete;
+
+    /// The scheduler of this thread: the one whose turn is running, else the one first made here
+    /// and still alive; null if there is none.
+    [[nodiscard]] static scheduler* current() noexcept;
+
+    /// One turn, waiting for something to do for at most `max_wait` (nullopt: forever; zero: not at
+    /// all). Gives the number of resumptions, so 0 means that nothing was there to do. Not from
+    /// inside a task.
+    result<std::size_t> poll_once(std::optional<std::chrono::nanoseconds> max_wait) noexcept;
+
+    /// A descriptor that polls readable when `poll_once` has something to do: for a foreign loop,
+    /// which also minds `next_deadline` and calls `poll_once(0ns)`. Close-on-exec, owned here.
+    [[nodiscard]] borrowed_fd fd() const noexcept { return epoll_.fd(); }
+
+    /// When `poll_once` should be called even if `fd()` stays quiet: the past if a task can run now,
+    /// nullopt if nothing is planned.
+    [[nodiscard]] std::optional<time_point> next_deadline() const noexcept;
+
+    /// The way in from other threads. Outlives the scheduler. See remote.hpp.
+    [[nodiscard]] remote get_remote() const noexcept;
+
+    [[nodiscard]] const scheduler_counters& counters() const noexcept { return counters_; }
+
+    // What follows is for operations and task groups, not for users.
+
+    /// The clock of this turn, nanoseconds: what it was when epoll_wait returned.
+    [[nodiscard]] std::int64_t turn_time() const noexcept { return now_; }
+
+    /// The task that runs or whose operation is being attempted, or null.
+    [[nodiscard]] task_context* current_task() const noexcept { return running_; }
+
+    /// Puts the task into the run queue, unless it is there or is being destroyed.
+    void schedule(task_context& task) noexcept {
+        if (!task.is_queued() && !task.is_dying) ready_.push_back(task);
+    }
+    /// Likewise, but for the next turn.
+    void schedule_later(task_context& task) noexcept {
+        if (!task.is_queued() && !task.is_dying) later_.push_back(task);
+    }
+    /// Takes a task out of the queue and disarms its timer: it is about to be destroyed.
+    void forget(task_context& task) noexcept;
+
+    /// What a signal handler writes to (sys/stop_signals.hpp); -1 if the scheduler failed to open.
+    [[nodiscard]] int wake_number() const noexcept;
+
+    [[nodiscard]] std::uint32_t next_task_number() noexcept { return ++last_task_number_; }
+
+    /// The leaf of this task is queued once `deadline` (nanoseconds) has passed.
+    void arm(task_context& task, std::int64_t deadline) noexcept;
+    void disarm(task_context& task) noexcept {
+        if (task.is_timed()) timers_.disarm(task);
+    }
+
+    /// A watch for `fd`, or null when memory is refused.
+    [[nodiscard]] detail::watch* add_watch(int fd) noexcept { return watches_.add(fd); }
+
+    /// Adds it to epoll; 0 or a negative outcome.
+    [[nodiscard]] long register_watch(detail::watch& w) noexcept;
+
+    /// One owner less. The last closes the descriptor (unless it is borrowed) and wakes who waits.
+    void release_watch(detail::watch& w) noexcept;
+
+    /// Frees the slot of a closed watch once nobody waits on it any more.
+    void waiter_left(detail::watch& w) noexcept {
+        if (w.owners == 0 && w.reader == nullptr && w.writer == nullptr) watches_.remove(w);
+    }
+
+    /// Waits in line for a descriptor to be closed here.
+    void add_starved(detail::starved_acceptor& acceptor) noexcept;
+    void remove_starved(detail::starved_acceptor& acceptor) noexcept;
+
+    /// Calls `owner.end_now()` as soon as no coroutine runs.
+    void end_after_entry(detail::task_owner& owner) noexcept;
+    void forget(detail::task_owner& owner) noexcept;
+
+    /// The way the newest error came.
+    [[nodiscard]] detail::error_path& path() noexcept { return path_; }
+
+    void log(log_level level, std::string_view words,
+             std::source_location where = std::source_location::current()) const noexcept {
+        if (options_.log != nullptr) options_.log(level, words, where);
+    }
+
+private:
+    class run_queue {
+    public:
+        run_queue() noexcept : head_{&head_, &head_} {}
+        [[nodiscard]] bool is_empty() const noexcept { return head_.next == &head_; }
+        void push_back(detail::run_link& task) noexcept;
+        task_context& pop_front() noexcept;
+        static void remove(detail::run_link& task) noexcept;
+        void append(run_queue& other) noexcept;
+
+    private:
+        detail::run_link head_;
+    };
+
+    result<std::size_t> turn(std::int64_t wait) noexcept;
+    [[nodiscard]] std::int64_t time_to_wait(std::int64_t at_most) const noexcept;
+    void note(const epoll::event& event) noexcept;
+    void run_entry(task_context& task) noexcept;
+    bool climb(task_context& task) noexcept;
+    void run_posted() noexcept;
+
+    static constexpr std::size_t batch = 256;
+
+    run_queue ready_;
+    run_queue later_;
+    std::int64_t now_;
+    task_context* running_ = nullptr;
+    detail::watch_table watches_;
+    detail::borrowed_list borrowed_;
+    timer_queue timers_;
+    detail::starved_acceptor* starved_ = nullptr;
+    detail::task_owner* to_end_ = nullptr;
+    detail::remote_state* remote_ = nullptr;
+    std::uint32_t last_task_number_ = 0;
+    std::error_code opening_error_;
+    scheduler_options options_;
+    scheduler_counters counters_;
+    detail::error_path path_;
+    epoll epoll_;
+    epoll::event events_[batch];
+};
+
+} // namespace dunlin

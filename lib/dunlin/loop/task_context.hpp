@@ -1,0 +1,87 @@
+// What only a suspended task needs, once per task: its place in the run queue, its timer, whether it
+// was asked to stop, and the one operation it waits for.
+//
+// A task is a root coroutine and all that it awaits; at any time exactly one of them runs or waits.
+// The context lies in front of the root's frame, in one block with it (frame_pool.hpp). Whoever
+// spawned the task owns it (task_group). Loop thread.
+#pragma once
+
+#include <dunlin/loop/frame_pool.hpp>
+#include <dunlin/loop/promise_base.hpp>
+#include <dunlin/loop/timer_queue.hpp>
+
+#include <cstdint>
+#include <source_location>
+
+namespace dunlin {
+
+class operation;
+class scheduler;
+class task_context;
+
+namespace detail {
+
+/// A place in a run queue. Circular, so null means: in none.
+struct run_link {
+    run_link* next = nullptr;
+    run_link* prev = nullptr;
+};
+
+/// Who owns tasks and hears of their end.
+class task_owner {
+public:
+    /// The task's root has ended; its result is in `ended.root`. Called by the run loop, outside of
+    /// any coroutine. The owner destroys the task before it returns.
+    virtual void task_ended(task_context& ended) noexcept = 0;
+
+    /// Called by the run loop after the entry in which `scheduler::end_after_entry` was asked for.
+    virtual void end_now() noexcept = 0;
+
+    task_owner* next_to_end = nullptr; ///< In the scheduler's list of owners to call `end_now` on.
+    bool is_to_end = false;
+
+protected:
+    task_owner() noexcept = default;
+    task_owner(const task_owner&) = default;
+    task_owner& operator=(const task_owner&) = default;
+    ~task_owner() = default;
+};
+
+} // namespace detail
+
+class task_context : public detail::run_link, public timer_node {
+public:
+    task_context(scheduler& home, detail::task_owner& owned_by, detail::promise_base& first,
+                 std::source_location spawned_at, const char* given_name) noexcept
+        : sched{&home}, innermost{&first}, owner{&owned_by}, root{&first}, spawned{spawned_at},
+          name{given_name} {
+        first.context = this;
+    }
+    task_context(const task_context&) = delete;
+    task_context& operator=(const task_context&) = delete;
+
+    [[nodiscard]] bool is_queued() const noexcept { return run_link::next != nullptr; }
+    [[nodiscard]] bool is_timed() const noexcept { return timer_node::is_linked(); }
+
+    // The first cache lines, the links included, are what waits and resumptions touch.
+    scheduler* sched;
+    operation* leaf = nullptr;       ///< What it waits for; null while it runs or has not started.
+    detail::promise_base* innermost; ///< The coroutine that runs or waits.
+    std::uint32_t number = 0;        ///< Counts up in the scheduler; for people.
+    std::uint8_t budget = 0;         ///< Operations it may still complete at once in this entry.
+    bool is_stopping : 1 = false;    ///< Every wait ends with `stopped`.
+    bool is_draining : 1 = false;    ///< Every wait for input ends with `stopped`.
+    bool has_ended : 1 = false;      ///< `innermost` has just ended; the run loop goes on above it.
+    bool is_dying : 1 = false;       ///< Its frames are being destroyed; nothing queues it any more.
+
+    detail::task_owner* owner;
+    task_context* sibling_next = nullptr;
+    task_context* sibling_prev = nullptr;
+    detail::promise_base* root;
+    std::source_location spawned;
+    std::int64_t since = 0; ///< When the leaf began to wait, on the clock of its turn.
+    const char* name;
+};
+static_assert(sizeof(task_context) <= detail::context_room);
+
+} // namespace dunlin

@@ -1,0 +1,97 @@
+// One watched descriptor: who waits for it, and what epoll last said.
+//
+// Watches lie in chunks that never move, so whoever owns the descriptor holds a plain pointer. epoll
+// holds none: its 64 bits of data are slot and generation, and closing bumps the generation, so an
+// event that was already on its way cannot reach the slot's next tenant.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace dunlin {
+
+class operation;
+
+namespace detail {
+
+struct watch {
+    operation* reader; ///< Waits for input, or is queued to try again; at most one.
+    operation* writer; ///< Likewise for output.
+    std::int32_t fd;   ///< -1 once closed; in a free slot the next free one.
+    std::uint32_t generation;
+    std::uint32_t slot;
+    bool is_registered : 1; ///< epoll knows it.
+    bool may_read : 1;      ///< Nothing has said yet that a read would have to wait.
+    bool may_write : 1;
+    bool reads_to_the_end : 1; ///< RDHUP, HUP, ERR or PRI was seen: a short read proves nothing.
+    bool is_borrowed : 1;      ///< Somebody else closes the number.
+    bool is_shared;             ///< Its number was given out: a duplicate may live.
+    bool is_stale : 1;         ///< The number now means another file.
+    std::uint8_t owners;       ///< Handles that hold it: 1, or 2 after a split.
+};
+static_assert(sizeof(watch) == 32, "two to a cache line");
+
+/// The flat array of watches, grown by chunks.
+class watch_table {
+public:
+    watch_table() noexcept = default;
+    watch_table(const watch_table&) = delete;
+    watch_table& operator=(const watch_table&) = delete;
+    ~watch_table();
+
+    /// A watch of `fd` with one owner, or nullptr when memory is refused.
+    [[nodiscard]] watch* add(int fd) noexcept;
+
+    /// Frees the slot for the next tenant. The generation has moved on by then.
+    void remove(watch& gone) noexcept;
+
+    /// The watch that an event is about, or nullptr if its generation has passed.
+    [[nodiscard]] watch* find(std::uint64_t key) const noexcept {
+        const auto slot = static_cast<std::uint32_t>(key);
+        watch& found = chunks_[slot / chunk_size][slot % chunk_size];
+        return found.generation == static_cast<std::uint32_t>(key >> 32) ? &found : nullptr;
+    }
+
+    /// What epoll keeps for this watch.
+    [[nodiscard]] static std::uint64_t key_of(const watch& w) noexcept {
+        return std::uint64_t{w.generation} << 32 | w.slot;
+    }
+
+    [[nodiscard]] std::size_t count() const noexcept { return used_; }
+
+    /// Whether a live watch has this number in epoll. Looks at every slot: for the rare case.
+    [[nodiscard]] bool is_watched(int fd) const noexcept;
+
+private:
+    static constexpr std::size_t chunk_size = 128;
+
+    watch** chunks_ = nullptr;
+    std::size_t chunk_count_ = 0;
+    std::size_t used_ = 0;
+    std::int32_t free_ = -1;
+};
+
+/// The registered watches of borrowed numbers. There are few; they are looked through one by one.
+class borrowed_list {
+public:
+    borrowed_list() noexcept = default;
+    borrowed_list(const borrowed_list&) = delete;
+    borrowed_list& operator=(const borrowed_list&) = delete;
+    ~borrowed_list();
+
+    /// Makes sure that the next `add` has room; false when memory is refused.
+    [[nodiscard]] bool reserve() noexcept;
+    void add(watch& w) noexcept { all_[count_++] = &w; }
+    void remove(watch& w) noexcept;
+
+    /// The number means another file now.
+    void mark_stale(int fd) noexcept;
+
+private:
+    watch** all_ = nullptr;
+    std::size_t count_ = 0;
+    std::size_t capacity_ = 0;
+};
+
+} // namespace detail
+} // namespace dunlin

@@ -1,0 +1,91 @@
+#include <dunlin/net/accept.hpp>
+
+#include <dunlin/loop/scheduler.hpp>
+#include <dunlin/sys/clock.hpp>
+#include <dunlin/sys/socket.hpp>
+
+#include <cerrno>
+
+namespace dunlin {
+
+namespace {
+
+constexpr std::int64_t retry_after = 100'000'000; // nanoseconds
+
+/// accept(2): errors of the connection, not of the listener, which the next call would not see.
+bool is_about_the_connection(int error) noexcept {
+    switch (error) {
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EOPNOTSUPP:
+    case EPERM:
+    case ETIMEDOUT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool is_about_resources(int error) noexcept {
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+} // namespace
+
+accept_operation::~accept_operation() {
+    if (starved_.waiting != nullptr) recover();
+}
+
+bool accept_operation::try_now() noexcept {
+    for (;;) {
+        const int accepted = sys::accept(watch_->fd);
+        if (accepted >= 0) {
+            if (starved_.waiting != nullptr) recover();
+            outcome_ = accepted;
+            return true;
+        }
+        if (accepted == -EAGAIN) {
+            if (starved_.waiting != nullptr) recover();
+            note_empty();
+            return false;
+        }
+        if (is_about_resources(-accepted)) {
+            starve(-accepted);
+            return false;
+        }
+        if (!is_about_the_connection(-accepted)) {
+            outcome_ = accepted;
+            return true;
+        }
+        if (!spend()) {
+            wants_turn_ = true;
+            return false;
+        }
+    }
+}
+
+void accept_operation::starve(int why) noexcept {
+    scheduler& sched = *context_->sched;
+    if (starved_.waiting == nullptr) {
+        sched.log(log_level::warning, why == EMFILE || why == ENFILE
+                                          ? "accepting pauses: no descriptor is free"
+                                          : "accepting pauses: the kernel is out of memory");
+        starved_.waiting = this;
+    }
+    sched.add_starved(starved_);
+    sched.arm(*context_, sys::monotonic_now() + retry_after);
+}
+
+void accept_operation::recover() noexcept {
+    context_->sched->remove_starved(starved_);
+    context_->sched->disarm(*context_);
+    starved_.waiting = nullptr;
+}
+
+} // namespace dunlin

@@ -1,0 +1,64 @@
+#include <dunlin/net/connect.hpp>
+
+#include <dunlin/net/detail/raw_endpoint.hpp>
+#include <dunlin/net/tcp_socket.hpp>
+#include <dunlin/sys/socket.hpp>
+
+#include <cerrno>
+#include <cstring>
+
+namespace dunlin {
+
+namespace {
+
+/// Whether the kernel connected the socket to itself: an ephemeral port can meet its own SYN.
+bool is_connected_to_itself(borrowed_fd socket, const sys::raw_address& peer) noexcept {
+    const auto local = sys::local_address(socket);
+    return local && local.assume_value().size == peer.size &&
+           std::memcmp(local.assume_value().storage, peer.storage, peer.size) == 0;
+}
+
+} // namespace
+
+/// 0 when it is under way, or done; else -errno.
+long connect_operation::start() noexcept {
+    const sys::raw_address raw = detail::to_raw(where_);
+    auto made = sys::stream_socket(raw);
+    if (!made) return -made.assume_error().value();
+    unique_fd socket = std::move(made).assume_value();
+    if (const auto set = sys::set_option(socket, sys::option::no_delay, 1); !set)
+        return -set.assume_error().value();
+    const int started = sys::connect(socket.get(), raw);
+    if (started < 0 && started != -EINPROGRESS) return started;
+    // Only now: epoll reports a socket that was never connected as hung up.
+    socket_ = detail::watched_fd{std::move(socket)};
+    watch_ = socket_.attach(outcome_);
+    if (watch_ == nullptr) return outcome_;
+    watch_->may_write = started == 0;
+    return 0;
+}
+
+bool connect_operation::begin() noexcept {
+    outcome_ = start();
+    if (outcome_ < 0) return finish();
+    return begin_io();
+}
+
+bool connect_operation::try_now() noexcept {
+    if (const int error = sys::take_error(watch_->fd); error != 0) {
+        outcome_ = error > 0 ? -error : error;
+        return true;
+    }
+    const borrowed_fd socket{watch_->fd};
+    const auto peer = sys::peer_address(socket);
+    if (!peer) {
+        if (peer.assume_error() == std::errc::not_connected) return false; // still under way
+        outcome_ = -peer.assume_error().value();
+        return true;
+    }
+    outcome_ = is_connected_to_itself(socket, peer.assume_value()) ? -ECONNREFUSED : 0;
+    watch_->may_write = true;
+    return true;
+}
+
+} // namespace dunlin

@@ -1,0 +1,34 @@
+// The awaiter behind `tcp_socket::connect`.
+#pragma once
+
+#include <dunlin/loop/io_operation.hpp>
+#include <dunlin/loop/watched_fd.hpp>
+#include <dunlin/net/endpoint.hpp>
+#include <dunlin/util/api.hpp>
+
+namespace dunlin {
+
+class tcp_socket;
+
+/// Makes a socket, starts to connect, and waits for the outcome. Stopped or destroyed, it closes the
+/// socket: the peer may have seen a connection that ends at once. Allocates nothing. Loop thread.
+class [[nodiscard]] DUNLIN_API connect_operation final : public io_operation,
+                                                         public spellings<connect_operation> {
+public:
+    using value_type = tcp_socket;
+    explicit connect_operation(const endpoint& where) noexcept
+        : io_operation{direction::output}, where_{where} {}
+    ~connect_operation() { socket_.close(); } // before the base leaves the watch
+
+    bool begin() noexcept;
+    tcp_socket take() noexcept;
+
+private:
+    bool try_now() noexcept override;
+    [[nodiscard]] long start() noexcept;
+
+    endpoint where_;
+    detail::watched_fd socket_;
+};
+
+} // namespace dunlin

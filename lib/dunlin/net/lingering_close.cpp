@@ -1,0 +1,53 @@
+#include <dunlin/net/lingering_close.hpp>
+
+#include <dunlin/loop/clock.hpp>
+#include <dunlin/loop/scheduler.hpp>
+#include <dunlin/sys/socket.hpp>
+
+#include <cerrno>
+
+namespace dunlin {
+
+namespace {
+
+constexpr std::size_t most_dropped = std::size_t{1} << 20; // a peer that sends on is cut off
+
+} // namespace
+
+lingering_close_operation::~lingering_close_operation() {
+    if (context_ != nullptr && outcome_ != detail::failure(errc::busy)) socket_->close();
+}
+
+bool lingering_close_operation::begin() noexcept {
+    if (watch_ != nullptr && watch_->reader == nullptr) {
+        // Not connected any more: the peer has reset it, and there is nobody left to linger for.
+        if (sys::shutdown_write(watch_->fd) < 0) return finish();
+    }
+    if (!begin_io()) {
+        if (is_waiting_) context_->sched->arm(*context_, deadline_);
+        return false;
+    }
+    return true;
+}
+
+bool lingering_close_operation::try_now() noexcept {
+    std::byte dropped[4096];
+    for (;;) {
+        const long n = sys::receive(watch_->fd, dropped, sizeof dropped);
+        if (n == -EAGAIN) {
+            note_empty();
+            if (now().time_since_epoch().count() < deadline_) return false;
+        }
+        if (n > 0) dropped_ += static_cast<std::size_t>(n);
+        if (n <= 0 || dropped_ > most_dropped) {
+            outcome_ = 0; // also on a reset: the connection is over, which is what was wanted
+            return true;
+        }
+        if (!spend()) {
+            wants_turn_ = true;
+            return false;
+        }
+    }
+}
+
+} // namespace dunlin

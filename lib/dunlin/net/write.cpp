@@ -1,0 +1,110 @@
+#include <dunlin/net/write.hpp>
+
+#include <dunlin/sys/socket.hpp>
+
+#include <cerrno>
+
+namespace dunlin {
+
+bool write_some_operation::begin() noexcept {
+    if (bytes_.size == 0) return finish(); // nothing to send, nothing to wait for
+    return begin_io();
+}
+
+bool write_some_operation::try_now() noexcept {
+    outcome_ = sys::send(watch_->fd, bytes_.data, bytes_.size);
+    if (outcome_ != -EAGAIN) return true;
+    note_full();
+    return false;
+}
+
+bool write_operation::begin() noexcept {
+    if (bytes_.size == 0) return finish();
+    return begin_io();
+}
+
+bool write_operation::try_now() noexcept {
+    for (;;) {
+        const long n = sys::send(watch_->fd, bytes_.data, bytes_.size);
+        if (n == -EAGAIN) {
+            note_full();
+            return false;
+        }
+        if (n < 0) {
+            outcome_ = n;
+            return true;
+        }
+        const auto sent = static_cast<std::size_t>(n);
+        if (moved_ != nullptr) *moved_ += sent;
+        if (sent == bytes_.size) [[likely]] {
+            outcome_ = 0;
+            return true;
+        }
+        bytes_.data += sent;
+        bytes_.size -= sent;
+        if (!spend()) {
+            wants_turn_ = true;
+            return false;
+        }
+    }
+}
+
+bool gather_operation::begin() noexcept {
+    detail::slice first;
+    if (fill(&first, 1) == 0) return finish();
+    return begin_io();
+}
+
+bool gather_operation::try_now() noexcept {
+    for (;;) {
+        constexpr std::size_t at_once = 64; // pieces in a call; a longer list takes several
+        detail::slice pieces[at_once];
+        const std::size_t count = fill(pieces, at_once);
+        if (count == 0) {
+            outcome_ = 0;
+            return true;
+        }
+        const long n = sys::send(watch_->fd, pieces, count);
+        if (n == -EAGAIN) {
+            note_full();
+            return false;
+        }
+        if (n < 0) {
+            outcome_ = n;
+            return true;
+        }
+        if (moved_ != nullptr) *moved_ += static_cast<std::size_t>(n);
+        advance(static_cast<std::size_t>(n));
+        detail::slice left;
+        if (fill(&left, 1) == 0) {
+            outcome_ = 0;
+            return true;
+        }
+        if (!spend()) {
+            wants_turn_ = true;
+            return false;
+        }
+    }
+}
+
+std::size_t span_write_operation::fill(detail::slice* pieces, std::size_t room) const noexcept {
+    std::size_t count = 0;
+    std::size_t skipped = offset_;
+    for (std::size_t i = 0; i < pieces_.size() && count < room; ++i) {
+        const auto piece = pieces_[i].subspan(skipped);
+        skipped = 0;
+        if (!piece.empty()) pieces[count++] = {piece.data(), piece.size()};
+    }
+    return count;
+}
+
+void span_write_operation::advance(std::size_t sent) noexcept {
+    while (!pieces_.empty() && sent >= pieces_.front().size() - offset_) {
+        sent -= pieces_.front().size() - offset_;
+        pieces_ = pieces_.subspan(1);
+        offset_ = 0;
+    }
+    offset_ += sent;
+}
+
+} // namespace dunlin

@@ -1,0 +1,30 @@
+#include <dunlin/sys/eventfd.hpp>
+
+#include <cerrno>
+#include <cstdint>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+namespace dunlin::sys {
+
+result<unique_fd> make_eventfd() noexcept {
+    const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (fd < 0) return std::error_code{errno, std::system_category()};
+    return unique_fd{fd};
+}
+
+void signal_eventfd(int eventfd) noexcept {
+    const int kept = errno;
+    const std::uint64_t one = 1;
+    while (::write(eventfd, &one, sizeof one) < 0 && errno == EINTR) {
+    }
+    errno = kept;
+}
+
+void clear_eventfd(int eventfd) noexcept {
+    std::uint64_t count = 0;
+    while (::read(eventfd, &count, sizeof count) < 0 && errno == EINTR) {
+    }
+}
+
+} // namespace dunlin::sys

@@ -1,0 +1,55 @@
+#include <dunlin/sys/stop_signals.hpp>
+
+#include <dunlin/sys/eventfd.hpp>
+
+#include <atomic>
+#include <csignal>
+
+namespace dunlin::sys {
+
+namespace {
+
+// A handler has no argument of ours, so what it needs is global; `is_taken` guards the rest.
+std::atomic<bool> is_taken{false};
+std::atomic<int> wake_up{-1};
+std::atomic<bool> came{false};
+struct sigaction old_interrupt;
+struct sigaction old_terminate;
+
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+
+void handle(int signal_number) {
+    if (came.exchange(true)) {
+        struct sigaction plain {};
+        plain.sa_handler = SIG_DFL;
+        ::sigaction(signal_number, &plain, nullptr);
+        ::raise(signal_number); // delivered when this handler returns
+        return;
+    }
+    signal_eventfd(wake_up.load());
+}
+
+} // namespace
+
+stop_signals::stop_signals(int eventfd) noexcept {
+    if (is_taken.exchange(true)) return;
+    is_ours_ = true;
+    wake_up = eventfd;
+    came = false;
+    struct sigaction ours {};
+    ours.sa_handler = &handle;
+    ours.sa_flags = SA_RESTART;
+    ::sigaction(SIGINT, &ours, &old_interrupt);
+    ::sigaction(SIGTERM, &ours, &old_terminate);
+}
+
+stop_signals::~stop_signals() {
+    if (!is_ours_) return;
+    ::sigaction(SIGINT, &old_interrupt, nullptr);
+    ::sigaction(SIGTERM, &old_terminate, nullptr);
+    is_taken = false;
+}
+
+bool stop_signals::has_come() const noexcept { return is_ours_ && came.load(); }
+
+} // namespace dunlin::sys

@@ -1,0 +1,85 @@
+#include <dunlin/task/run.hpp>
+
+#include <dunlin/sys/foreign.hpp>
+#include <dunlin/sys/stop_signals.hpp>
+#include <dunlin/task/function_name.hpp>
+#include <dunlin/task/task_group.hpp>
+
+#include <exception>
+#include <optional>
+#include <string>
+
+namespace dunlin {
+
+namespace {
+
+void print_error(std::error_code why, const detail::error_path& path) {
+    std::string words = "error: " + why.message() + " (" + why.category().name() + ":" +
+                        std::to_string(why.value()) + ")\n";
+    for (std::size_t i = 0; i < path.size(); ++i) {
+        const std::source_location step = path[i];
+        words += "    at ";
+        words += detail::written_name(step.function_name());
+        words += ' ';
+        words += step.file_name();
+        words += ':' + std::to_string(step.line()) + '\n';
+    }
+    if (path.length() > path.size())
+        words += "    ... and " + std::to_string(path.length() - path.size()) + " more\n";
+    sys::write_to_stderr(words);
+}
+
+template <class T>
+int run_to_end(task<T> main, const run_options& options) {
+    sys::fill_standard_descriptors();
+    scheduler loop{options.scheduler};
+    std::exception_ptr thrown;
+    {
+        task_group group;
+        group.spawn(std::move(main));
+        std::optional<sys::stop_signals> signals;
+        if (options.signals) signals.emplace(loop.wake_number());
+        while (!group.is_empty()) {
+            const auto turned = loop.poll_once(std::nullopt);
+            if (!turned) {
+                print_error(turned.error(), {});
+                return 1;
+            }
+            if (signals && signals->has_come()) group.request_stop();
+        }
+        thrown = group.take_exception();
+        if (thrown == nullptr && group.first_error()) {
+            print_error(group.first_error(), group.first_path());
+            return 1;
+        }
+    }
+    if (thrown != nullptr) std::rethrow_exception(thrown);
+    return 0;
+}
+
+// The value goes through a variable of `run`, which outlives the task.
+task<> keep(task<int> main, int& code) { code = co_await std::move(main); }
+
+io_task<> keep(io_task<int> main, int& code) {
+    code = co_await std::move(main).or_return();
+}
+
+} // namespace
+
+int run(io_task<> main, run_options options) { return run_to_end(std::move(main), options); }
+
+int run(task<> main, run_options options) { return run_to_end(std::move(main), options); }
+
+int run(io_task<int> main, run_options options) {
+    int code = 0;
+    const int failed = run_to_end(keep(std::move(main), code), options);
+    return failed != 0 ? failed : code;
+}
+
+int run(task<int> main, run_options options) {
+    int code = 0;
+    const int failed = run_to_end(keep(std::move(main), code), options);
+    return failed != 0 ? failed : code;
+}
+
+} // namespace dunlin

@@ -1,0 +1,35 @@
+// Where a program of coroutines begins: makes a scheduler, runs one task on it to its end.
+//
+//     int main() { return dunlin::run(server()); }
+#pragma once
+
+#include <dunlin/loop/scheduler.hpp>
+#include <dunlin/task/task.hpp>
+#include <dunlin/util/api.hpp>
+
+#include <type_traits>
+
+namespace dunlin {
+
+/// Settings of `run`.
+struct run_options {
+    /// SIGINT and SIGTERM ask the task to stop politely, a second one ends the process at once by
+    /// the signal's default. False leaves the signals alone. One `run` at a time in a process can
+    /// have them; a second one, on another thread, gets none.
+    bool signals = true;
+    scheduler_options scheduler = {};
+};
+static_assert(std::is_trivially_destructible_v<run_options>);
+
+/// Runs `main` and whatever it spawns until `main` has ended, on a scheduler made for it on this thread.
+///
+/// Gives the program's exit code: 0 on success (or what the task gives), 1 on an error, which is
+/// printed on standard error with the `co_await`s it came up through. A task that ends with `stopped`
+/// after a signal has done as it was told: 0. An exception of the task comes out of `run`. If one of the
+/// descriptors 0, 1 and 2 is closed, /dev/null is opened in its place, lest a socket takes it.
+DUNLIN_API int run(io_task<> main, run_options options = {});
+DUNLIN_API int run(io_task<int> main, run_options options = {});
+DUNLIN_API int run(task<> main, run_options options = {});
+DUNLIN_API int run(task<int> main, run_options options = {});
+
+} // namespace dunlin

@@ -1,0 +1,39 @@
+#include <dunlin/task/sleep.hpp>
+
+#include <dunlin/loop/scheduler.hpp>
+
+namespace dunlin {
+
+bool sleep_operation::is_over() noexcept {
+    if (now().time_since_epoch().count() >= deadline_) return true;
+    if (!context_->is_stopping) return false;
+    outcome_ = detail::failure(errc::stopped);
+    return true;
+}
+
+bool sleep_operation::begin() noexcept {
+    if (!spend()) { // also a sleep of nothing, repeated for ever, lets others run
+        if (context_->is_stopping) {
+            outcome_ = detail::failure(errc::stopped);
+            return finish();
+        }
+        context_->sched->schedule_later(*context_);
+        wait();
+        return false;
+    }
+    if (is_over()) return finish();
+    context_->sched->arm(*context_, deadline_);
+    wait();
+    return false;
+}
+
+bool sleep_operation::attempt() noexcept {
+    if (is_over()) {
+        context_->sched->disarm(*context_);
+        return true;
+    }
+    context_->sched->arm(*context_, deadline_);
+    return false;
+}
+
+} // namespace dunlin

@@ -1,0 +1,253 @@
+#include <dunlin/task/task_group.hpp>
+
+#include <dunlin/loop/scheduler.hpp>
+#include <dunlin/util/assert.hpp>
+
+#include <new>
+
+namespace dunlin {
+
+// ---- the group
+
+task_group::task_group(on_child_error policy) noexcept
+    : sched_{scheduler::current()}, policy_{policy} {
+    DUNLIN_ASSERT(sched_ != nullptr); // a group belongs to a running scheduler
+}
+
+task_group::~task_group() {
+    DUNLIN_ASSERT(sched_ == scheduler::current()); // destroyed on another thread
+    has_ended_ = true;                             // what destructors spawn now is not run
+    destroy_children();
+    sched_->forget(static_cast<detail::task_owner&>(*this));
+    DUNLIN_ASSERT(waiter_ == nullptr); // somebody still waits in join or drain
+}
+
+std::int64_t task_group::deadline_in(std::chrono::nanoseconds grace) noexcept {
+    return detail::deadline_after(now().time_since_epoch().count(), grace);
+}
+
+void task_group::add(detail::promise_base& root, std::source_location here) noexcept {
+    void* const frame = root.handle().address();
+    void* room = detail::context_room_of(frame);
+    if (room == nullptr) room = detail::allocate_context();
+    if (room == nullptr || has_ended_) {
+        if (room != nullptr && detail::context_room_of(frame) == nullptr)
+            detail::free_context(room);
+        root.handle().destroy();
+        if (!has_ended_)
+            note_error(std::make_error_code(std::errc::not_enough_memory), nullptr);
+        return;
+    }
+    auto& child = *::new (room) task_context{*sched_, *this, root, here, nullptr};
+    child.number = sched_->next_task_number();
+    child.is_stopping = is_stopping_;
+    child.is_draining = is_draining_;
+    child.sibling_next = first_;
+    if (first_ != nullptr) first_->sibling_prev = &child;
+    first_ = &child;
+    ++size_;
+    sched_->schedule(child);
+}
+
+void task_group::remove(task_context& child) noexcept {
+    if (child.sibling_prev != nullptr)
+        child.sibling_prev->sibling_next = child.sibling_next;
+    else
+        first_ = child.sibling_next;
+    if (child.sibling_next != nullptr) child.sibling_next->sibling_prev = child.sibling_prev;
+    --size_;
+}
+
+/// Destroys the frames of a child that is in no list any more, and its context with them.
+void task_group::destroy(task_context& child) noexcept {
+    DUNLIN_ASSERT(&child != sched_->current_task()); // a task cannot destroy itself
+    child.is_dying = true;
+    sched_->forget(child);
+    const std::coroutine_handle<> root = child.root->handle();
+    const bool is_apart = detail::context_room_of(root.address()) == nullptr;
+    root.destroy(); // from inside out: what it awaits is in its frame
+    if (is_apart) detail::free_context(&child);
+}
+
+void task_group::destroy_children() noexcept {
+    while (first_ != nullptr) { // destructors of the children's locals may come back here
+        task_context& child = *first_;
+        remove(child);
+        destroy(child);
+    }
+}
+
+void task_group::task_ended(task_context& ended) noexcept {
+    detail::promise_base& root = *ended.root;
+    remove(ended);
+    if (root.ending == detail::promise_base::how::exception) {
+        if (first_exception_ == nullptr) first_exception_ = root.exception;
+        if (policy_ == on_child_error::stop_siblings) request_stop();
+    } else if (root.ending == detail::promise_base::how::error) {
+        const bool was_asked = (is_stopping_ || is_draining_) && root.error == errc::stopped;
+        if (!was_asked) note_error(root.error, root.error_is_on_path ? &sched_->path() : nullptr);
+    }
+    wake_waiter();
+    destroy(ended); // last: the group itself may be among its locals
+}
+
+void task_group::note_error(std::error_code why, const detail::error_path* path) noexcept {
+    ++failures_;
+    if (policy_ == on_child_error::carry_on || first_error_) return;
+    first_error_ = why;
+    if (path != nullptr) first_path_ = *path;
+    request_stop();
+}
+
+void task_group::wake_waiter() noexcept {
+    if (size_ == 0 && waiter_ != nullptr) sched_->schedule(waiter_->task());
+}
+
+void task_group::request_stop() noexcept {
+    is_stopping_ = true;
+    for (task_context* child = first_; child != nullptr; child = child->sibling_next) {
+        child->is_stopping = true;
+        if (child->leaf != nullptr) child->leaf->interrupt();
+    }
+}
+
+void task_group::request_drain() noexcept {
+    is_draining_ = true;
+    for (task_context* child = first_; child != nullptr; child = child->sibling_next) {
+        child->is_draining = true;
+        if (child->leaf != nullptr) child->leaf->interrupt();
+    }
+}
+
+void task_group::end() noexcept {
+    has_ended_ = true;
+    if (sched_->current_task() == nullptr)
+        end_now();
+    else
+        sched_->end_after_entry(*this);
+}
+
+void task_group::end_now() noexcept {
+    destroy_children();
+    wake_waiter();
+}
+
+// ---- waiting for it
+
+namespace detail {
+
+group_operation::~group_operation() {
+    if (is_claimed_) leave();
+}
+
+bool group_operation::claim() noexcept {
+    if (group_->waiter_ != nullptr) return false;
+    group_->waiter_ = this;
+    is_claimed_ = true;
+    return true;
+}
+
+void group_operation::leave() noexcept {
+    group_->waiter_ = nullptr;
+    is_claimed_ = false;
+}
+
+/// A stop goes on to the children; this task stays until they are gone.
+void group_operation::interrupt() noexcept {
+    if (context_->is_stopping) group_->request_stop();
+    if (context_->is_draining) group_->request_drain();
+}
+
+std::error_code group_operation::error() const noexcept {
+    if (outcome_ == -1) return group_->first_error_;
+    return operation::error();
+}
+
+void group_operation::begin_path(error_path& path, std::source_location where) const noexcept {
+    if (outcome_ != -1) {
+        path.restart(where);
+        return;
+    }
+    path = group_->first_path_;
+    path.append(where);
+}
+
+} // namespace detail
+
+bool join_operation::is_over() noexcept {
+    if (!group_->is_empty()) return false;
+    if (group_->first_exception_ != nullptr) {
+        outcome_ = 0; // thrown by `take`
+    } else if (group_->first_error_) {
+        outcome_ = -1; // see error()
+    } else if (context_->is_stopping) {
+        outcome_ = detail::failure(errc::stopped);
+    }
+    return true;
+}
+
+bool join_operation::begin() noexcept {
+    interrupt(); // a stop that came before goes on to the children as well
+    if (!claim()) {
+        outcome_ = detail::failure(errc::busy);
+        return finish();
+    }
+    if (is_over()) {
+        leave();
+        return finish();
+    }
+    wait();
+    return false;
+}
+
+bool join_operation::attempt() noexcept {
+    if (!is_over()) return false;
+    leave();
+    return true;
+}
+
+void join_operation::take() {
+    if (std::exception_ptr thrown = group_->take_exception())
+        std::rethrow_exception(std::move(thrown));
+}
+
+bool drain_operation::is_over() noexcept {
+    if (group_->is_empty()) return true;
+    if (now().time_since_epoch().count() < deadline_) return false;
+    outcome_ = static_cast<detail::outcome>(group_->size());
+    group_->destroy_children();
+    return true;
+}
+
+bool drain_operation::begin() noexcept {
+    if (!claim()) {
+        outcome_ = detail::failure(errc::busy);
+        return finish();
+    }
+    group_->request_drain();
+    if (group_->is_empty()) {
+        leave();
+        return finish();
+    }
+    context_->sched->arm(*context_, deadline_);
+    wait();
+    return false;
+}
+
+bool drain_operation::attempt() noexcept {
+    if (!is_over()) {
+        context_->sched->arm(*context_, deadline_);
+        return false;
+    }
+    context_->sched->disarm(*context_);
+    leave();
+    return true;
+}
+
+std::size_t drain_operation::take() {
+    if (std::exception_ptr thrown = group_->take_exception())
+        std::rethrow_exception(std::move(thrown));
+    return static_cast<std::size_t>(outcome_);
+}
+
+} // namespace dunlin

@@ -1,0 +1,315 @@
+// Tasks that run side by side, and an owner that none of them outlives.
+//
+//     task_group clients{on_child_error::carry_on};
+//     clients.spawn(echo, std::move(socket));      // runs beside us from the next turn of the queue on
+//     co_await clients.join().or_return();         // until all have ended
+//
+// There is no detached task. Stopping has two levels: `request_stop` is polite, every wait of every
+// child ends with `stopped`, and what need not wait still succeeds; destroying the group (or `end`)
+// is certain, it destroys the children's suspended frames where they stand.
+#pragma once
+
+#include <dunlin/loop/clock.hpp>
+#include <dunlin/loop/error_path.hpp>
+#include <dunlin/loop/operation.hpp>
+#include <dunlin/loop/task_context.hpp>
+#include <dunlin/task/task.hpp>
+#include <dunlin/util/api.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <source_location>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+namespace dunlin {
+
+class task_group;
+
+/// What an error of one child means to the others.
+enum class on_child_error : std::uint8_t {
+    stop_siblings, ///< The first error asks the others to stop; `join` reports it.
+    carry_on,      ///< Nothing; errors are counted (`failures`). For servers.
+};
+
+namespace detail {
+
+/// What `join` and `drain` have in common: they wait for the group to be empty.
+class DUNLIN_API group_operation : public operation {
+public:
+    void interrupt() noexcept override;
+
+protected:
+    explicit group_operation(task_group& group) noexcept : group_{&group} {}
+    ~group_operation();
+
+    /// Becomes the one that waits for the group; false if another does.
+    [[nodiscard]] bool claim() noexcept;
+    void leave() noexcept;
+
+    std::error_code error() const noexcept override;
+    void begin_path(error_path& path, std::source_location where) const noexcept override;
+
+    task_group* group_;
+    bool is_claimed_ = false;
+};
+
+} // namespace detail
+
+/// The awaiter behind `task_group::join`.
+class [[nodiscard]] DUNLIN_API join_operation final : public detail::group_operation,
+                                                      public spellings<join_operation> {
+public:
+    using value_type = void;
+    explicit join_operation(task_group& group) noexcept : group_operation{group} {}
+    ~join_operation() = default;
+
+    bool begin() noexcept;
+    bool attempt() noexcept override;
+    void take(); ///< Throws what a child threw.
+
+private:
+    bool is_over() noexcept;
+};
+
+/// The awaiter behind `task_group::drain`.
+class [[nodiscard]] DUNLIN_API drain_operation final : public detail::group_operation,
+                                                       public spellings<drain_operation> {
+public:
+    using value_type = std::size_t;
+    drain_operation(task_group& group, std::int64_t deadline) noexcept
+        : group_operation{group}, deadline_{deadline} {}
+    ~drain_operation() = default;
+
+    bool begin() noexcept;
+    bool attempt() noexcept override;
+    void interrupt() noexcept override {} // it is the answer to a stop already
+    std::size_t take();                   ///< Throws what a child threw.
+
+private:
+    bool is_over() noexcept;
+
+    std::int64_t deadline_;
+};
+
+class DUNLIN_API task_group final : private detail::task_owner {
+public:
+    /// A group of the running scheduler, which outlives it.
+    explicit task_group(on_child_error policy = on_child_error::stop_siblings) noexcept;
+
+    /// Destroys the children that are still there: their frames, and with them all that they own. Not
+    /// from inside one of them (asserted): there, `end` or `request_stop` it.
+    ~task_group();
+    task_group(const task_group&) = delete;
+    task_group& operator=(const task_group&) = delete;
+
+    /// Runs `function(args...)`, a coroutine function that gives `io_task<>` or `task<>`, as a child. It
+    /// is queued, not run. The callable and its arguments are moved or copied into the child, so
+    /// nothing needs to outlive this call (use std::ref where it should be shared). When memory is
+    /// refused, that is the child's error (`io_task`), or std::bad_alloc is thrown (`task`).
+    template <class Function>
+        requires(std::is_invocable_v<std::decay_t<Function>>)
+    void spawn(Function&& function,
+               std::source_location here = std::source_location::current()) {
+        call(here, std::forward<Function>(function));
+    }
+    template <class Function, class A>
+    void spawn(Function&& function, A&& a,
+               std::source_location here = std::source_location::current()) {
+        call(here, std::forward<Function>(function), std::forward<A>(a));
+    }
+    template <class Function, class A, class B>
+    void spawn(Function&& function, A&& a, B&& b,
+               std::source_location here = std::source_location::current()) {
+        call(here, std::forward<Function>(function), std::forward<A>(a), std::forward<B>(b));
+    }
+    template <class Function, class A, class B, class C>
+    void spawn(Function&& function, A&& a, B&& b, C&& c,
+               std::source_location here = std::source_location::current()) {
+        call(here, std::forward<Function>(function), std::forward<A>(a), std::forward<B>(b),
+             std::forward<C>(c));
+    }
+    template <class Function, class A, class B, class C, class D>
+    void spawn(Function&& function, A&& a, B&& b, C&& c, D&& d,
+               std::source_location here = std::source_location::current()) {
+        call(here, std::forward<Function>(function), std::forward<A>(a), std::forward<B>(b),
+             std::forward<C>(c), std::forward<D>(d));
+    }
+    template <class Function, class A, class B, class C, class D, class E>
+    void spawn(Function&& function, A&& a, B&& b, C&& c, D&& d, E&& e,
+               std::source_location here = std::source_location::current()) {
+        call(here, std::forward<Function>(function), std::forward<A>(a), std::forward<B>(b),
+             std::forward<C>(c), std::forward<D>(d), std::forward<E>(e));
+    }
+    template <class Function, class A, class B, class C, class D, class E, class F>
+    void spawn(Function&& function, A&& a, B&& b, C&& c, D&& d, E&& e, F&& f,
+               std::source_location here = std::source_location::current()) {
+        call(here, std::forward<Function>(function), std::forward<A>(a), std::forward<B>(b),
+             std::forward<C>(c), std::forward<D>(d), std::forward<E>(e), std::forward<F>(f));
+    }
+
+    /// Runs a task that was made already. Its arguments are in its frame: mind what they refer to.
+    template <class T>
+    void spawn(task<T> made, std::source_location here = std::source_location::current()) {
+        adopt(std::move(made), here);
+    }
+
+    /// Waits until every child has ended, those spawned meanwhile included.
+    ///
+    /// Error: the first error of a child, unless the group carries on; `stopped` if this task was
+    /// asked to stop (then the children are asked, too, and it still waits until they are gone);
+    /// `busy` if somebody waits for this group already. Throws the first exception of a child.
+    [[nodiscard]] join_operation join() noexcept { return join_operation{*this}; }
+
+    /// Lets the children finish what they are at: asks them to stop reading, gives those that still
+    /// write (or sleep, or wait for others) `grace`, then destroys what is left. Gives the number of
+    /// tasks that had to be destroyed. A stop does not cut it short.
+    ///
+    /// A child that waits for input is told `stopped` once nothing is left to read for it. Error:
+    /// `busy`. Throws the first exception of a child.
+    template <class Rep, class Period>
+    [[nodiscard]] drain_operation drain(std::chrono::duration<Rep, Period> grace) noexcept {
+        return drain_operation{*this, deadline_in(detail::clamp_to_nanoseconds(grace))};
+    }
+
+    /// Asks every child to stop, now and later spawned ones: each wait ends with `stopped`.
+    void request_stop() noexcept;
+
+    /// Asks every child to stop waiting for input, now and later spawned ones. Output goes on.
+    void request_drain() noexcept;
+
+    /// Destroys the children as soon as the running coroutine suspends; at once if none runs. May be
+    /// called from inside a child, which then runs on to its next suspension. Spawning into an
+    /// ended group destroys the new task unrun.
+    void end() noexcept;
+
+    /// Children that have not ended.
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] bool is_empty() const noexcept { return size_ == 0; }
+
+    /// Children that ended with an error so far, `stopped` after a stop was asked for not counted.
+    [[nodiscard]] std::size_t failures() const noexcept { return failures_; }
+
+    // What follows is for `run`.
+
+    /// The first error of a child under `stop_siblings`, and the way it came.
+    [[nodiscard]] std::error_code first_error() const noexcept { return first_error_; }
+    [[nodiscard]] const detail::error_path& first_path() const noexcept { return first_path_; }
+    [[nodiscard]] std::exception_ptr take_exception() noexcept {
+        return std::exchange(first_exception_, nullptr);
+    }
+
+    template <class T>
+    void adopt(task<T> made, std::source_location here) noexcept {
+        static_assert(std::is_void_v<T> || std::is_same_v<T, result<void>>,
+                      "a child's value has nowhere to go: spawn an io_task<> or a task<>");
+        if (made.was_refused())
+            note_error(std::make_error_code(std::errc::not_enough_memory), nullptr);
+        else
+            add(*made.release(), here);
+    }
+
+private:
+    friend class detail::group_operation;
+    friend class join_operation;
+    friend class drain_operation;
+
+    class root_room; // expects a root frame while it lives
+
+    template <class Function, class... Args>
+    void call(std::source_location here, Function&& function, Args&&... args);
+
+    void add(detail::promise_base& root, std::source_location here) noexcept;
+    void destroy(task_context& child) noexcept;
+    void destroy_children() noexcept;
+    void note_error(std::error_code why, const detail::error_path* path) noexcept;
+    void remove(task_context& child) noexcept;
+    void wake_waiter() noexcept;
+    [[nodiscard]] static std::int64_t deadline_in(std::chrono::nanoseconds grace) noexcept;
+
+    void task_ended(task_context& ended) noexcept override;
+    void end_now() noexcept override;
+
+    scheduler* sched_;
+    task_context* first_ = nullptr; ///< Children, newest first.
+    std::size_t size_ = 0;
+    std::size_t failures_ = 0;
+    detail::group_operation* waiter_ = nullptr;
+    on_child_error policy_;
+    bool is_stopping_ = false;
+    bool is_draining_ = false;
+    bool has_ended_ = false;
+    std::error_code first_error_;
+    std::exception_ptr first_exception_;
+    detail::error_path first_path_;
+};
+
+// Implementation
+
+class DUNLIN_API task_group::root_room {
+public:
+    root_room() noexcept { detail::expect_root(); }
+    root_room(const root_room&) = delete;
+    root_room& operator=(const root_room&) = delete;
+    ~root_room() { detail::unexpect_root(); }
+};
+
+namespace detail {
+
+/// A plain function whose parameters are all values: its own frame keeps them.
+template <class Function>
+inline constexpr bool keeps_its_arguments = false;
+template <class R, class... Params>
+inline constexpr bool keeps_its_arguments<R (*)(Params...)> =
+    (... && !std::is_reference_v<Params>);
+template <class R, class... Params>
+inline constexpr bool keeps_its_arguments<R (*)(Params...) noexcept> =
+    (... && !std::is_reference_v<Params>);
+
+/// Keeps a callable and its arguments alive around the task that it gives.
+template <class Task, class Function, class... Args>
+Task held(Function function, Args... args) {
+    if constexpr (std::is_invocable_v<Function&, Args...>) {
+        if constexpr (is_result<typename Task::value_type>)
+            co_await function(static_cast<Args&&>(args)...).or_return();
+        else
+            co_await function(static_cast<Args&&>(args)...);
+    } else {
+        if constexpr (is_result<typename Task::value_type>)
+            co_await function(args...).or_return();
+        else
+            co_await function(args...);
+    }
+}
+
+template <class Function, class... Args>
+struct task_of {
+    using type = std::invoke_result_t<Function&, Args&...>;
+};
+template <class Function, class... Args>
+    requires(std::is_invocable_v<Function&, Args...>)
+struct task_of<Function, Args...> {
+    using type = std::invoke_result_t<Function&, Args...>;
+};
+
+} // namespace detail
+
+template <class Function, class... Args>
+void task_group::call(std::source_location here, Function&& function, Args&&... args) {
+    using kept = std::decay_t<Function>;
+    if constexpr (detail::keeps_its_arguments<kept>) {
+        const root_room room;
+        adopt(function(std::forward<Args>(args)...), here);
+    } else {
+        using made = typename detail::task_of<kept, std::decay_t<Args>...>::type;
+        const root_room room;
+        adopt(detail::held<made, kept, std::decay_t<Args>...>(std::forward<Function>(function),
+                                                              std::forward<Args>(args)...),
+              here);
+    }
+}
+
+} // namespace dunlin
