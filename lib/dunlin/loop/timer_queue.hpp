@@ -13,9 +13,9 @@
 //
 //     digit:        10 ...  2    1    0
 //     base_       =  0      7    3   21
-//     deadline a  =  0      7    3   40     level 0, slot 40: the third digit it shares, the first
-//     not deadline b  =  0      7    5    2     level 1, slot 5:  put again when base_ becomes 7 5
-//     0 deadline c  =  0     60   11    9     level 2, slot 60
+//     deadline a  =  0      7    3   40     level 0, slot 40: it differs in digit 0 only
+//     deadline b  =  0      7    5    2     level 1, slot 5, until base_ enters it as 0 ... 7 5 0
+//     deadline c  =  0     60   11    9     level 2, slot 60
 #pragma once
 
 #include <dunlin/util/api.hpp>
@@ -36,8 +36,7 @@ struct timer_link {
 
 /// One deadline, embedded in what waits for it. 24 bytes.
 ///
-/// While it is linked the queue points to it: it must not move, and must be disarmed before it
-/// dies.
+/// While it is linked the queue points to it: it must not move, and be disarmed before it dies.
 class timer_node : private detail::timer_link {
 public:
     timer_node() noexcept = default;
@@ -66,8 +65,7 @@ public:
     timer_queue(const timer_queue&) = delete;
     timer_queue& operator=(const timer_queue&) = delete;
 
-    /// The nodes that are still armed are not touched again; whoever owns them must not disarm
-    /// them.
+    /// Nodes that are still armed are not touched; they must not be disarmed any more.
     ~timer_queue() = default;
 
     /// Has `pop_due` give out `node` once `deadline` (nanoseconds) has come. A node that is armed

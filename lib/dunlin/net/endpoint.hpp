@@ -27,8 +27,9 @@ public:
     ///
     /// An IPv4 address is four decimal numbers without leading zeros. An IPv6 address is written as
     /// in RFC 4291, section 2.2, in brackets; its scope is the name or the number of a network
-    /// interface of this machine. A port is one to five decimal digits, at most 65535. Errors:
-    /// bad_address.
+    /// interface of this machine. A port is one to five decimal digits, at most 65535.
+    ///
+    /// Errors: bad_address.
     [[nodiscard]] static result<endpoint> parse(std::string_view text) noexcept;
 
     /// The same with the port apart and no brackets: `parse("::1", 80)`, `parse("::1", "80")`.
