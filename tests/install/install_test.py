@@ -66,7 +66,7 @@ def consumer(temporary, name):
     return folder
 
 
-def meson_finds_it(temporary, prefix, libdir):
+def meson_finds_it(temporary, libdir):
     folder = consumer(temporary, "meson")
     env = dict(os.environ, PKG_CONFIG_PATH=str(libdir / "pkgconfig"), LD_LIBRARY_PATH=str(libdir),
                PKG_CONFIG_SYSROOT_DIR=str(temporary / "root"))
@@ -75,10 +75,12 @@ def meson_finds_it(temporary, prefix, libdir):
     output_of(folder / "build/consumer", env=env)
 
 
-def cmake_finds_it(temporary, prefix, libdir):
+def cmake_finds_it(temporary, libdir):
     folder = consumer(temporary, "cmake")
     env = dict(os.environ, LD_LIBRARY_PATH=str(libdir))
-    output_of("cmake", "-G", "Ninja", "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
+    # Said outright, for Meson and CMake need not agree where libraries go (Debian without dpkg-dev: lib64).
+    output_of("cmake", "-G", "Ninja", "-S", folder, "-B", folder / "build",
+              f"-Ddunlin_DIR={libdir / 'cmake/dunlin'}")
     output_of("ninja", "-C", folder / "build")
     output_of(folder / "build/consumer", env=env)
 
@@ -121,8 +123,8 @@ def main(build):
         prefix = next(p for p in package.parents if (p / "include").is_dir())
 
         all_public_headers_are_installed(prefix)
-        meson_finds_it(temporary, prefix, libdir)
-        cmake_finds_it(temporary, prefix, libdir)
+        meson_finds_it(temporary, libdir)
+        cmake_finds_it(temporary, libdir)
         it_is_a_subproject(temporary)
         missing_boost_is_named(temporary)
     return 0
