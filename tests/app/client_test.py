@@ -166,11 +166,15 @@ class Terminal(Client):
         process.wait(WAIT)
         self.assertEqual(fcntl.fcntl(theirs, fcntl.F_GETFL), before)
 
-    def test_it_says_so_when_the_server_leaves_while_nobody_types(self):
+    def test_it_says_so_when_the_server_has_left(self):
         server = self.start()
         process, terminal, _ = self.at_terminal(server)
         self.read_until(terminal, lambda got: got, "a prompt")
         server.signal(signal.SIGTERM)
+        self.assertEqual(server.wait(), 0)
+        time.sleep(0.1)
+        if process.poll() is None:  # it may notice while nobody types, or only now
+            os.write(terminal, b"is there anybody?\n")
         self.assertEqual(process.wait(WAIT), 1, "a server that is gone is an error")
         self.read_until(terminal, lambda got: b"127.0.0.1" in got, "a line that names the server")
 

@@ -74,12 +74,14 @@ class ShortIo(AppTest):
             self.assertTrue(server.is_running(), server.words())
         self.assertGreater(served, 150, "of 200 clients, one in 40 of whose sends failed")
 
-    def test_the_end_is_as_polite_with_short_calls(self):
-        server = self.bent("short", "eintr")
+    def test_the_end_is_as_polite_with_interrupted_calls(self):
+        # Not with short ones: after a short read the kernel's buffer is empty, so what comes after the
+        # stop was not there before it; the shim cannot keep that promise.
+        server = self.bent("eintr")
         client = self.connect(server)
         ping(client)
         server.pause()
-        data = pattern(5000)
+        data = pattern(48_000)
         client.sendall(data)
         time.sleep(0.1)
         server.signal(signal.SIGTERM)

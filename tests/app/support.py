@@ -9,6 +9,7 @@ Ports are always 0, every wait has an end, and only processes started here are e
 cannot run on this machine skips with its reason, and the file then exits 77, which Meson calls SKIP.
 """
 
+import fcntl
 import os
 import random
 import re
@@ -20,6 +21,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -48,7 +50,7 @@ def main(extra=0):
         sys.exit(1)
     if run.result.skipped:
         for case, reason in run.result.skipped:
-            print(f"skipped: {case.id()}: {reason}")
+            print(f"skipped: {case.id()}: {reason}", file=sys.stderr)
         sys.exit(77)
 
 
@@ -218,6 +220,22 @@ def receive(client, size):
             break
         got += more
     return bytes(got)
+
+
+def receive_to_end(client):
+    """Everything up to the end of the stream or the error that ends it."""
+    got = bytearray()
+    try:
+        while more := client.recv(MIB):
+            got += more
+    except ConnectionResetError:
+        pass
+    return bytes(got)
+
+
+def unacknowledged(client):
+    """How many of the bytes sent have not arrived at the other machine's kernel; see tcp(7), SIOCOUTQ."""
+    return struct.unpack("i", fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)))[0]
 
 
 def ping(client, data=b"ping"):
