@@ -6,6 +6,8 @@
 
 namespace dunlin {
 
+bool descriptor::is_terminal() const noexcept { return sys::is_terminal(fd_.get().get()); }
+
 bool read_some_operation::begin() noexcept {
     if (into_.empty()) return finish();
     return begin_io();

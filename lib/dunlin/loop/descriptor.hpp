@@ -95,6 +95,9 @@ public:
         return put_some_operation{fd_, bytes};
     }
 
+    /// Whether it is a terminal. See isatty(3).
+    [[nodiscard]] DUNLIN_API bool is_terminal() const noexcept;
+
     /// The number.
     [[nodiscard]] borrowed_fd fd() noexcept { return fd_.share(); }
 

@@ -18,14 +18,15 @@ bool io_operation::begin_io() noexcept {
         else if (try_now())
             return finish();
     }
-    if (!goes_to_wait(stopped)) return finish();
+    if (!goes_to_wait()) return finish();
     claim();
     return false;
 }
 
 /// What keeps an operation from waiting: a stop, or epoll. Else it is sure to be woken.
-bool io_operation::goes_to_wait(bool stopped) noexcept {
-    if (stopped) {
+bool io_operation::goes_to_wait() noexcept {
+    // A drain has its own end, so until then it lets whoever has something to read have it all.
+    if (context_->is_stopping || (is_stopped() && !wants_turn_)) {
         outcome_ = detail::failure(errc::stopped);
         return false;
     }
@@ -50,7 +51,7 @@ bool io_operation::settle() noexcept {
         outcome_ = detail::failure(errc::closed);
         return true;
     }
-    return try_now() || !goes_to_wait(is_stopped());
+    return try_now() || !goes_to_wait();
 }
 
 void io_operation::leave() noexcept {

@@ -61,7 +61,7 @@ private:
                (context_->is_draining && direction_ == direction::input);
     }
     bool settle() noexcept;
-    [[nodiscard]] bool goes_to_wait(bool stopped) noexcept;
+    [[nodiscard]] bool goes_to_wait() noexcept;
     void claim() noexcept {
         place() = this;
         is_claimed_ = true;

@@ -1,6 +1,6 @@
 #include <dunlin/loop/remote.hpp>
 
-#include <dunlin/loop/remote_state.hpp>
+#include <dunlin/loop/detail/remote_state.hpp>
 #include <dunlin/sys/eventfd.hpp>
 
 namespace dunlin {

@@ -2,7 +2,7 @@
 
 #include <dunlin/loop/operation.hpp>
 #include <dunlin/loop/remote.hpp>
-#include <dunlin/loop/remote_state.hpp>
+#include <dunlin/loop/detail/remote_state.hpp>
 #include <dunlin/loop/starved_acceptor.hpp>
 #include <dunlin/sys/clock.hpp>
 #include <dunlin/sys/eventfd.hpp>

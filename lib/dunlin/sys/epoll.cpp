@@ -1,5 +1,6 @@
 #include <dunlin/sys/epoll.hpp>
 
+#include <dunlin/sys/above_standard.hpp>
 #include <dunlin/sys/clock.hpp>
 #include <dunlin/sys/error.hpp>
 
@@ -84,7 +85,7 @@ int rounded_up_to_ms(std::int64_t ns) noexcept {
 } // namespace
 
 result<epoll> epoll::create() noexcept {
-    unique_fd fd{::epoll_create1(EPOLL_CLOEXEC)};
+    unique_fd fd{sys::above_standard(::epoll_create1(EPOLL_CLOEXEC))};
     if (!fd.is_open()) return kernel_error(errno);
     return epoll{std::move(fd)};
 }
@@ -97,7 +98,7 @@ result<epoll> epoll::from_fd(unique_fd fd) noexcept {
 
 result<epoll> epoll::from_fd(borrowed_fd fd) noexcept {
     if (const auto checked = check_is_epoll(fd); !checked) return checked.error();
-    unique_fd copy{::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)};
+    unique_fd copy{::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3)};
     if (!copy.is_open()) return kernel_error(errno);
     return epoll{std::move(copy)};
 }

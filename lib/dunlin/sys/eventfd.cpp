@@ -1,5 +1,7 @@
 #include <dunlin/sys/eventfd.hpp>
 
+#include <dunlin/sys/above_standard.hpp>
+
 #include <cerrno>
 #include <cstdint>
 #include <sys/eventfd.h>
@@ -8,7 +10,7 @@
 namespace dunlin::sys {
 
 result<unique_fd> make_eventfd() noexcept {
-    const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    const int fd = above_standard(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (fd < 0) return std::error_code{errno, std::system_category()};
     return unique_fd{fd};
 }

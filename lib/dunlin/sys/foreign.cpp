@@ -41,6 +41,8 @@ int is_writable_now(int fd) noexcept {
     return is_ready(fd, POLLOUT);
 }
 
+bool is_terminal(int fd) noexcept { return ::isatty(fd) == 1; }
+
 long read_some(int fd, std::byte* into, std::size_t size) noexcept {
     if (!is_nonblocking(fd)) {
         const int ready = is_readable_now(fd);
@@ -66,18 +68,6 @@ long write_some(int fd, const std::byte* data, std::size_t size) noexcept {
         const ssize_t n = ::write(fd, data, size);
         if (n >= 0) return n;
         if (errno != EINTR) return -errno;
-    }
-}
-
-void fill_standard_descriptors() noexcept {
-    // Not close-on-exec: they are what a child process expects to have.
-    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-        if (::fcntl(standard, F_GETFD) >= 0) continue;
-        const int fd = ::open("/dev/null", O_RDWR);
-        if (fd >= 0 && fd != standard) { // a lower one was closed meanwhile
-            ::dup2(fd, standard);
-            ::close(fd);
-        }
     }
 }
 

@@ -13,6 +13,9 @@ namespace dunlin::sys {
 [[nodiscard]] int is_readable_now(int fd) noexcept;
 [[nodiscard]] int is_writable_now(int fd) noexcept;
 
+/// See isatty(3).
+[[nodiscard]] bool is_terminal(int fd) noexcept;
+
 /// read(2) and write(2) that do not block on a pipe, socket or terminal, whatever the flags of the
 /// descriptor: bytes moved, 0 at the end, or -errno, -EAGAIN instead of blocking. A regular file or
 /// a disk may take its time: the kernel never calls them unready.
@@ -20,10 +23,6 @@ namespace dunlin::sys {
 /// Between the look and the call another reader may take what was there; then the call may block.
 [[nodiscard]] long read_some(int fd, std::byte* into, std::size_t size) noexcept;
 [[nodiscard]] long write_some(int fd, const std::byte* data, std::size_t size) noexcept;
-
-/// Opens /dev/null as each of descriptors 0, 1 and 2 that is closed, so that no socket takes its place
-/// and no line meant for a terminal goes to a client.
-void fill_standard_descriptors() noexcept;
 
 /// Puts words on standard error as they are. For assertions and `run`: nobody hears of a failure.
 void write_to_stderr(std::string_view words) noexcept;

@@ -1,5 +1,7 @@
 #include <dunlin/sys/socket.hpp>
 
+#include <dunlin/sys/above_standard.hpp>
+
 #include <cerrno>
 #include <climits>
 #include <netinet/in.h>
@@ -76,8 +78,8 @@ result<raw_address> ask_address(borrowed_fd socket, name_call call) noexcept {
 } // namespace
 
 result<unique_fd> stream_socket(const raw_address& like) noexcept {
-    const int fd =
-        ::socket(as_sockaddr(like)->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int fd = above_standard(
+        ::socket(as_sockaddr(like)->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (fd < 0) return last_error();
     return unique_fd{fd};
 }
@@ -86,9 +88,9 @@ int socket_pair(unique_fd& first, unique_fd& second) noexcept {
     int pair[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
         return -errno;
-    first = unique_fd{pair[0]};
-    second = unique_fd{pair[1]};
-    return 0;
+    first = unique_fd{above_standard(pair[0])};
+    second = unique_fd{above_standard(pair[1])};
+    return first.is_open() && second.is_open() ? 0 : -errno;
 }
 
 result<void> bind(borrowed_fd socket, const raw_address& address) noexcept {
@@ -114,7 +116,8 @@ int connect(int socket, const raw_address& address) noexcept {
 
 int accept(int listener) noexcept {
     for (;;) {
-        const int fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const int fd =
+            above_standard(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (fd >= 0) return fd;
         if (errno != EINTR) return -errno;
     }

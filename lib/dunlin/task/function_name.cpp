@@ -1,4 +1,4 @@
-#include <dunlin/task/function_name.hpp>
+#include <dunlin/task/detail/function_name.hpp>
 
 #include <cstddef>
 

@@ -2,7 +2,7 @@
 
 #include <dunlin/sys/foreign.hpp>
 #include <dunlin/sys/stop_signals.hpp>
-#include <dunlin/task/function_name.hpp>
+#include <dunlin/task/detail/function_name.hpp>
 #include <dunlin/task/task_group.hpp>
 
 #include <exception>
@@ -31,7 +31,6 @@ void print_error(std::error_code why, const detail::error_path& path) {
 
 template <class T>
 int run_to_end(task<T> main, const run_options& options) {
-    sys::fill_standard_descriptors();
     scheduler loop{options.scheduler};
     std::exception_ptr thrown;
     {

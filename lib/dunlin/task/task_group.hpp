@@ -276,12 +276,12 @@ Task held(Function function, Args... args) {
         if constexpr (is_result<typename Task::value_type>)
             co_await function(static_cast<Args&&>(args)...).or_return();
         else
-            co_await function(static_cast<Args&&>(args)...);
+            co_await function(static_cast<Args&&>(args)...); // tidy: a task<>, which gives nothing
     } else {
         if constexpr (is_result<typename Task::value_type>)
             co_await function(args...).or_return();
         else
-            co_await function(args...);
+            co_await function(args...); // tidy: a task<>, which gives nothing
     }
 }
 

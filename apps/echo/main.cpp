@@ -1,0 +1,103 @@
+// echo: an echo server and its client.
+//
+// This file is the command line; the server is in server.cpp, the client in client.cpp.
+#include "client.hpp"
+#include "server.hpp"
+#include "words.hpp"
+
+#include <dunlin/dunlin.hpp>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <csignal>
+#include <string>
+
+namespace {
+
+struct place {
+    std::string host = "127.0.0.1";
+    std::string port = "8888";
+};
+
+/// One line on standard error, and the exit code.
+int refuse(const std::string& why) {
+    fmt::print(stderr, "echo: {}\n", why);
+    return 1;
+}
+
+std::string as_text(const place& given) { return given.host + " port " + given.port; }
+
+dunlin::result<dunlin::endpoint> find(const place& given) {
+    const std::string host = given.host == "localhost" ? "127.0.0.1" : given.host;
+    return dunlin::endpoint::parse(host, std::string_view{given.port});
+}
+
+int run_server(const place& given, bool verbose) {
+    const auto where = find(given);
+    if (!where)
+        return refuse(fmt::format("cannot listen on {}: {} (--host takes an IPv4 or IPv6 address or "
+                                  "localhost, --port a number from 0 to 65535)",
+                                  as_text(given), where.error().message()));
+    auto listener = dunlin::tcp_listener::bind(where.value());
+    if (!listener)
+        return refuse(fmt::format("cannot listen on {}: {}", where.value().to_string(),
+                                  listener.error().message()));
+    const auto bound = listener.value().local_endpoint();
+    if (!bound) return refuse(fmt::format("cannot listen: {}", bound.error().message()));
+    echo::say(fmt::format("listening on {}", bound.value().to_string()));
+    return dunlin::run(echo::serve(std::move(listener).value(), verbose));
+}
+
+// What became of the conversation is told in our own words, so it is kept from `run`.
+dunlin::task<int> talk(dunlin::endpoint where) {
+    const auto talked = co_await echo::talk(where);
+    if (talked) co_return 0;
+    if (talked.error() == dunlin::errc::stopped) co_return 0;
+    co_return refuse(
+        fmt::format("connection to {}: {}", where.to_string(), talked.error().message()));
+}
+
+int run_client(const place& given) {
+    const auto where = find(given);
+    if (!where)
+        return refuse(fmt::format("cannot connect to {}: {} (--host takes an IPv4 or IPv6 address "
+                                  "or localhost, --port a number from 0 to 65535)",
+                                  as_text(given), where.error().message()));
+    return dunlin::run(talk(where.value()));
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    std::signal(SIGPIPE, SIG_IGN); // an output that nobody reads any more is an error, not the end
+    CLI::App app{"Sends back what it is sent: a server (the default) and a client."};
+    app.set_version_flag("--version", "echo (dunlin) " DUNLIN_VERSION_STRING);
+    app.require_subcommand(0, 1);
+    place given;
+    bool verbose = false;
+
+    const auto add_place = [&given](CLI::App& to) {
+        to.add_option("--host", given.host, "address to listen on or to connect to")
+            ->capture_default_str();
+        to.add_option("--port", given.port, "port; for the server, 0 picks a free one")
+            ->capture_default_str();
+    };
+    const auto add_server = [&](CLI::App& to) {
+        add_place(to);
+        to.add_flag("--verbose", verbose, "say what happens to each connection");
+    };
+    add_server(app);
+    CLI::App& server = *app.add_subcommand("server", "send back what clients send");
+    add_server(server);
+    CLI::App& client = *app.add_subcommand("client", "send standard input, print what comes back");
+    add_place(client);
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int code = app.exit(error);
+        return code == 0 ? 0 : 2;
+    }
+    return client.parsed() ? run_client(given) : run_server(given, verbose);
+}

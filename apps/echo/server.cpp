@@ -1,0 +1,57 @@
+#include "server.hpp"
+
+#include "words.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+
+namespace echo {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+dunlin::io_task<> session(dunlin::tcp_socket client) {
+    while (auto data = co_await client.read().or_return()) // empty: the peer is done; `client` closes itself
+        co_await client.write(data).or_return();
+}
+
+/// The same, telling what happens.
+dunlin::io_task<> told_session(dunlin::tcp_socket client) {
+    const auto peer = client.peer_endpoint();
+    const std::string name = peer ? peer.value().to_string() : "a client that is gone already";
+    say(fmt::format("new connection from {}", name));
+    for (;;) {
+        auto data = co_await client.read();
+        if (!data) {
+            say(fmt::format("lost {}: {}", name, data.error().message()));
+            co_await dunlin::fail(data.error());
+        }
+        if (data.value().is_end()) break;
+        say(fmt::format("received {} bytes from {}", data.value().size(), name));
+        auto sent = co_await client.write(data.value());
+        if (!sent) {
+            say(fmt::format("lost {}: {}", name, sent.error().message()));
+            co_await dunlin::fail(sent.error());
+        }
+        say(fmt::format("sent {} bytes to {}", data.value().size(), name));
+    }
+    say(fmt::format("client closed {}", name));
+}
+
+} // namespace
+
+dunlin::io_task<> serve(dunlin::tcp_listener listener, bool verbose) {
+    dunlin::task_group clients{dunlin::on_child_error::carry_on};
+    const auto handler = verbose ? told_session : session;
+    while (auto client = co_await listener.accept())
+        clients.spawn(handler, std::move(client).value());
+
+    // Asked to stop. Who waits for input is done; who still writes gets a moment to finish.
+    listener.close();
+    const std::size_t cut = co_await clients.drain(1500ms).or_return();
+    if (verbose) say(fmt::format("stopped; {} clients were cut off", cut));
+}
+
+} // namespace echo
