@@ -110,6 +110,7 @@ def run_tests(name, suites, cxx, options, patience):
         return Tally(failed=1, remarks=[f"failed: {name}: {cxx} is not installed"])
     folder = BUILDS / name
     environment = dict(os.environ, CXX=cxx)
+    environment.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1") # else it only prints
     if symbolizer := shutil.which("llvm-symbolizer-19"):
         environment |= {"ASAN_SYMBOLIZER_PATH": symbolizer, "TSAN_SYMBOLIZER_PATH": symbolizer}
 
