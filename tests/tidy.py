@@ -104,7 +104,8 @@ def app_problems(path, text):
     for line, _, header in includes(text):
         if header.startswith("dunlin/") and not is_public(header.removeprefix("dunlin/")):
             yield line, f"<{header}> is not public: a program does with what users have"
-        if KERNEL.fullmatch(header) and not path.startswith(tuple(BARE_APPS)):
+        # What a signal does to the process is the program's business, and it is standard C++ to say so.
+        if KERNEL.fullmatch(header) and header != "csignal" and not path.startswith(tuple(BARE_APPS)):
             yield line, f"<{header}>: what this program needs of the system, the library must offer"
 
 

@@ -151,6 +151,7 @@ class Layers(unittest.TestCase):
         self.assertEqual(problems("apps/echo/main.cpp", "sys/socket.h"), 1)
         self.assertEqual(problems("apps/echo_epoll/main.cpp", "sys/socket.h"), 0)
         self.assertEqual(problems("apps/echo/main.cpp", "dunlin/dunlin.hpp"), 0)
+        self.assertEqual(problems("apps/echo/main.cpp", "csignal"), 0)
 
 
 class Six(unittest.TestCase):
