@@ -24,9 +24,9 @@ def tests(*suites, cxx="g++", options=(), patience=1):
     return lambda name: run_tests(name, suites, cxx, options, patience)
 
 
-def command(*words):
+def command(*words, cxx="g++"):
     """A leg that is one program: it passes when the program does."""
-    return lambda name: Tally.of_one(name, succeeds(words))
+    return lambda name: Tally.of_one(name, succeeds(words, env=dict(os.environ, CXX=cxx)))
 
 
 def format_is_right(name):
@@ -48,7 +48,8 @@ LEGS = {
     "shared": tests("unit", "app", options=["-Ddefault_library=shared", "-Doptimization=0"]),
     "format": format_is_right,
     "tidy": command(sys.executable, "tests/tidy.py"),
-    "budgets": command(sys.executable, "tests/budgets.py"),
+    "budgets": command(sys.executable, "tests/budgets.py", BUILDS / "budgets"),
+    "budgets-clang": command(sys.executable, "tests/budgets.py", BUILDS / "budgets-clang", cxx="clang++-19"),
 }
 
 
@@ -149,13 +150,13 @@ def main():
     report = []
     for folder in asked.and_log:
         tally = Tally.of_log(ROOT / folder)
-        report += [f"{folder + '/':21} {tally}"] + [f"    {remark}" for remark in tally.remarks]
+        report += [f"{folder + '/':24} {tally}"] + [f"    {remark}" for remark in tally.remarks]
         total += tally
     for leg in asked.legs or LEGS:
         print(f"\n=== {leg}", flush=True)
         started = time.monotonic()
         tally = LEGS[leg](leg)
-        report.append(f"{leg:10} {(time.monotonic() - started) / 60:5.1f} min   {tally}")
+        report.append(f"{leg:13} {(time.monotonic() - started) / 60:5.1f} min   {tally}")
         report += [f"    {remark}" for remark in tally.remarks]
         total += tally
 
