@@ -23,5 +23,9 @@ struct slice {
 [[nodiscard]] inline slice slice_of(std::span<const char> text) noexcept {
     return slice_of(std::as_bytes(text));
 }
+/// A literal, without the zero at its end.
+[[nodiscard]] inline slice slice_of(const char* text) noexcept {
+    return slice_of(std::string_view{text});
+}
 
 } // namespace dunlin::detail
