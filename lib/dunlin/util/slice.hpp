@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 namespace dunlin::detail {
 
@@ -13,19 +14,19 @@ struct slice {
     std::size_t size = 0;
 };
 
-/// The bytes of what can be written: a span of bytes or of chars, or text.
+/// The bytes of what can be written: a span of bytes or of chars, or text. Strings and literals can be
+/// seen as either; the template is the better match. A literal goes without the zero at its end.
 [[nodiscard]] inline slice slice_of(std::span<const std::byte> bytes) noexcept {
     return {bytes.data(), bytes.size()};
 }
-[[nodiscard]] inline slice slice_of(std::string_view text) noexcept {
-    return slice_of(std::as_bytes(std::span{text.data(), text.size()}));
+template <class Text>
+    requires(std::is_convertible_v<const Text&, std::string_view>)
+[[nodiscard]] slice slice_of(const Text& text) noexcept {
+    const std::string_view view = text;
+    return slice_of(std::as_bytes(std::span{view.data(), view.size()}));
 }
 [[nodiscard]] inline slice slice_of(std::span<const char> text) noexcept {
     return slice_of(std::as_bytes(text));
-}
-/// A literal, without the zero at its end.
-[[nodiscard]] inline slice slice_of(const char* text) noexcept {
-    return slice_of(std::string_view{text});
 }
 
 } // namespace dunlin::detail
