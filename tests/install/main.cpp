@@ -1,11 +1,9 @@
-// The consumer that is built against an installed dunlin: a header that users include, a function from
-// the library, and Boost, which comes with it.
-#include <dunlin/sys/epoll.hpp>
-#include <dunlin/version.hpp>
-#include <cstdio>
+// The consumer that is built against an installed dunlin: an event loop, a listener, no warnings.
+#include <dunlin/dunlin.hpp>
 
-int main() {
-    const auto set = dunlin::epoll::create();
-    std::puts(DUNLIN_VERSION_STRING);
-    return set.has_value() ? 0 : 1;
+dunlin::io_task<> listen_once() {
+    auto where = co_await dunlin::or_return(dunlin::endpoint::parse("127.0.0.1:0"));
+    auto listener = co_await dunlin::or_return(dunlin::tcp_listener::bind(where));
 }
+
+int main() { return dunlin::run(listen_once()); }
