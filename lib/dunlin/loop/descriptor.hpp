@@ -23,15 +23,17 @@ class [[nodiscard]] DUNLIN_API read_some_operation final
 public:
     using value_type = std::size_t;
     read_some_operation(detail::watched_fd& on, std::span<std::byte> into) noexcept
-        : io_operation{on, direction::input}, into_{into} {
+        : io_operation{on, detail::direction::input}, into_{into} {
         trusts_no_cache_ = true;
     }
     ~read_some_operation() = default;
 
     bool begin() noexcept;
+    bool attempt() noexcept override;
     std::size_t take() noexcept { return static_cast<std::size_t>(outcome_); }
 
 private:
+    friend class io_operation;
     bool try_now() noexcept override;
 
     std::span<std::byte> into_;
@@ -44,15 +46,17 @@ class [[nodiscard]] DUNLIN_API put_some_operation final : public io_operation,
 public:
     using value_type = std::size_t;
     put_some_operation(detail::watched_fd& on, std::span<const std::byte> bytes) noexcept
-        : io_operation{on, direction::output}, bytes_{bytes} {
+        : io_operation{on, detail::direction::output}, bytes_{bytes} {
         trusts_no_cache_ = true;
     }
     ~put_some_operation() = default;
 
     bool begin() noexcept;
+    bool attempt() noexcept override;
     std::size_t take() noexcept { return static_cast<std::size_t>(outcome_); }
 
 private:
+    friend class io_operation;
     bool try_now() noexcept override;
 
     std::span<const std::byte> bytes_;

@@ -26,41 +26,61 @@ struct free_block {
 struct pool {
     free_block* frames[largest / step + 1] = {};
     free_block* buffers = nullptr;
-    std::size_t bytes = 0;
-    std::size_t buffer_count = 0;
+    std::size_t frame_room = 0;  ///< Bytes of frames that may still be kept,
+    std::size_t buffer_room = 0; ///< and buffers.
+    bool has_owner = false;      ///< This thread's `owner` exists, or did.
     bool root_is_expected = false;
-
-    ~pool();
 };
 
-// Outlives the pool itself: a frame freed by a later destructor of this thread goes straight back.
-constinit thread_local bool pool_is_gone = false;
+// Trivially destroyed, so that reaching it costs no check. What it holds is freed by `owner`; after
+// that it has no room, and a frame freed by a later destructor of the thread goes straight back.
 constinit thread_local pool here;
 
-void release(free_block* block) noexcept {
-    while (block != nullptr) {
-        free_block* const next = block->next;
+void release(free_block*& list) noexcept {
+    while (list != nullptr) {
+        free_block* const block = list;
+        list = block->next;
         ::operator delete(block);
-        block = next;
     }
 }
 
-pool::~pool() {
-    pool_is_gone = true;
-    for (free_block* const block : frames)
-        release(block);
-    release(buffers);
+class pool_owner {
+public:
+    pool_owner() noexcept {
+        here.has_owner = true;
+        here.frame_room = kept_bytes;
+        here.buffer_room = kept_buffers;
+    }
+    pool_owner(const pool_owner&) = delete;
+    pool_owner& operator=(const pool_owner&) = delete;
+    ~pool_owner() {
+        here.frame_room = 0;
+        here.buffer_room = 0;
+        for (free_block*& list : here.frames)
+            release(list);
+        release(here.buffers);
+    }
+
+    /// Makes this thread's owner on its first use.
+    static void appear() noexcept {
+        thread_local const pool_owner owner;
+        static_cast<void>(owner);
+    }
+};
+
+/// Whether there is room, now that there is none: the first block that comes back brings the owner.
+[[gnu::noinline]] bool finds_room() noexcept {
+    if (DUNLIN_POOLS == 0 || here.has_owner) return false;
+    pool_owner::appear();
+    return true;
 }
 
-bool recycles() noexcept { return DUNLIN_POOLS != 0 && !pool_is_gone; }
-
 void* take(std::size_t size) noexcept {
-    if (recycles() && size <= largest) {
+    if (size <= largest) {
         free_block*& list = here.frames[size / step];
-        if (list != nullptr) {
-            free_block* const block = list;
+        if (free_block* const block = list) {
             list = block->next;
-            here.bytes -= size;
+            here.frame_room += size;
             return block;
         }
     }
@@ -68,10 +88,10 @@ void* take(std::size_t size) noexcept {
 }
 
 void give_back(void* memory, std::size_t size) noexcept {
-    if (recycles() && size <= largest && here.bytes + size <= kept_bytes) {
+    if (size <= largest && (here.frame_room >= size || (finds_room() && here.frame_room >= size))) {
         free_block*& list = here.frames[size / step];
         list = ::new (memory) free_block{list};
-        here.bytes += size;
+        here.frame_room -= size;
         return;
     }
     ::operator delete(memory);
@@ -116,19 +136,18 @@ void* allocate_context() noexcept { return take(round_up(context_room)); }
 void free_context(void* room) noexcept { give_back(room, round_up(context_room)); }
 
 std::byte* allocate_buffer() noexcept {
-    if (recycles() && here.buffers != nullptr) {
-        free_block* const block = here.buffers;
+    if (free_block* const block = here.buffers) [[likely]] {
         here.buffers = block->next;
-        --here.buffer_count;
+        ++here.buffer_room;
         return reinterpret_cast<std::byte*>(block);
     }
     return static_cast<std::byte*>(::operator new(buffer_size, std::nothrow));
 }
 
 void free_buffer(std::byte* block) noexcept {
-    if (recycles() && here.buffer_count < kept_buffers) {
+    if (here.buffer_room != 0 || finds_room()) [[likely]] {
         here.buffers = ::new (static_cast<void*>(block)) free_block{here.buffers};
-        ++here.buffer_count;
+        --here.buffer_room;
         return;
     }
     ::operator delete(block);

@@ -1,32 +1,62 @@
 #include <dunlin/loop/io_operation.hpp>
 
 #include <dunlin/loop/scheduler.hpp>
+#include <dunlin/util/assert.hpp>
 
 namespace dunlin {
 
-bool io_operation::begin_io() noexcept {
-    if (watch_ == nullptr) return finish(); // closed, or no memory: the outcome says which
-    if (place() != nullptr) {
-        outcome_ = detail::failure(errc::busy);
-        return finish();
-    }
+using detail::direction;
+using detail::stop_level;
+
+bool io_operation::is_stopped() const noexcept {
+    if (context_->stop == stop_level::none) [[likely]]
+        return false;
+    return context_->is_stopping() || (direction_ == direction::input && !is_goodbye_);
+}
+
+/// Nobody waits: the operation has failed already, or another one is where it wants to be.
+bool io_operation::refuse() noexcept {
+    if (watch_ != nullptr) outcome_ = detail::failure(errc::busy);
+    return finish(); // else closed, or no memory: the outcome says which
+}
+
+/// The last try found nothing, so there is no other unless somebody insists.
+bool io_operation::begin_unready() noexcept {
     // Before it is told to stop, what is there already still counts, so the kernel is asked.
-    const bool stopped = is_stopped();
-    if (may_go_on() || trusts_no_cache_ || stopped) {
+    if (trusts_no_cache_ || is_stopped()) {
         if (!spend())
             wants_turn_ = true;
         else if (try_now())
             return finish();
     }
+    return begin_to_wait();
+}
+
+bool io_operation::begin_to_wait() noexcept {
+    scheduler& sched = *context_->sched;
+    DUNLIN_ASSERT(&watch_->home() == &sched); // used on another thread than its scheduler's
     if (!goes_to_wait()) return finish();
-    claim();
+    watch_->waiting_for(direction_) = this;
+    wait(sched.turn_time());
     return false;
+}
+
+bool io_operation::wait_on() noexcept {
+    if (goes_to_wait()) return false;
+    leave();
+    return true;
+}
+
+bool io_operation::end_as_closed() noexcept {
+    outcome_ = detail::failure(errc::closed);
+    leave();
+    return true;
 }
 
 /// What keeps an operation from waiting: a stop, or epoll. Else it is sure to be woken.
 bool io_operation::goes_to_wait() noexcept {
     // A drain has its own end, so until then it lets whoever has something to read have it all.
-    if (context_->is_stopping || (is_stopped() && !wants_turn_)) {
+    if (is_stopped() && (context_->is_stopping() || !wants_turn_)) {
         outcome_ = detail::failure(errc::stopped);
         return false;
     }
@@ -40,24 +70,14 @@ bool io_operation::goes_to_wait() noexcept {
     return true;
 }
 
-bool io_operation::attempt() noexcept {
-    if (!settle()) return false;
-    leave();
-    return true;
-}
-
-bool io_operation::settle() noexcept {
-    if (watch_->owners == 0) {
-        outcome_ = detail::failure(errc::closed);
-        return true;
-    }
-    return try_now() || !goes_to_wait();
-}
-
 void io_operation::leave() noexcept {
-    place() = nullptr;
-    is_claimed_ = false;
+    watch_->waiting_for(direction_) = nullptr;
     context_->sched->waiter_left(*watch_);
+}
+
+void io_operation::withdraw() noexcept {
+    leave();
+    abandon();
 }
 
 } // namespace dunlin

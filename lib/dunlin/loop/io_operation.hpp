@@ -2,6 +2,9 @@
 //
 // A derived class says what one try is; everything about waiting, stopping, fairness and a second
 // reader stands here, once. While waiting or queued it is its watch's reader or writer.
+//
+// What happens with every message is a template over the derived class, so that its try is inlined; what
+// happens seldom is out of line and calls the try through its virtual name.
 #pragma once
 
 #include <dunlin/loop/operation.hpp>
@@ -13,61 +16,70 @@
 namespace dunlin {
 
 class DUNLIN_API io_operation : public operation {
-public:
-    bool attempt() noexcept final;
-
 protected:
-    enum class direction : std::uint8_t { input, output };
+    /// Attaches the descriptor to the running scheduler if this is its first operation.
+    io_operation(detail::watched_fd& on, detail::direction way) noexcept
+        : direction_{way}, watch_{on.attach(outcome_)} {}
 
     /// For a descriptor that is yet to be made, in `begin`: then set `watch_`.
-    explicit io_operation(direction which) noexcept : direction_{which}, watch_{nullptr} {}
+    explicit io_operation(detail::direction way) noexcept : direction_{way}, watch_{nullptr} {}
 
-    /// Attaches the descriptor to the running scheduler if this is its first operation.
-    io_operation(detail::watched_fd& on, direction which) noexcept
-        : direction_{which}, watch_{on.attach(outcome_)} {}
     ~io_operation() {
-        if (is_claimed_) leave();
+        if (is_waiting_) withdraw();
     }
 
-    /// One try: true when the operation is over and its outcome set; false if it would have to wait, or
-    /// has set `wants_turn_`: it could go on, but its budget is spent.
+    /// One try: true when the operation is over and its outcome set; false if it would have to wait,
+    /// or has set `wants_turn_`: it could go on, but its budget is spent.
     virtual bool try_now() noexcept = 0;
 
     /// What `begin` of the derived class does.
-    [[nodiscard]] bool begin_io() noexcept;
+    template <class Self>
+    [[nodiscard]] bool begin_as(Self& self) noexcept {
+        if (watch_ == nullptr || watch_->waiting_for(direction_) != nullptr) [[unlikely]]
+            return refuse();
+        if (!watch_->may_go(direction_)) return begin_unready();
+        if (!spend())
+            wants_turn_ = true;
+        else if (self.Self::try_now()) [[likely]]
+            return finish();
+        return begin_to_wait();
+    }
 
-    /// Which cached readiness a try that came back with EAGAIN takes away.
+    /// What `attempt` of the derived class does.
+    template <class Self>
+    [[nodiscard]] bool attempt_as(Self& self) noexcept {
+        if (watch_->owners == 0) [[unlikely]]
+            return end_as_closed();
+        if (!self.Self::try_now()) [[unlikely]]
+            return wait_on();
+        watch_->waiting_for(direction_) = nullptr;
+        return true;
+    }
+
+    /// What a try that came back with EAGAIN says about the next one.
     void note_empty() noexcept {
-        watch_->may_read = false;
+        watch_->may_go(detail::direction::input) = false;
         watch_->reads_to_the_end = false;
     }
-    void note_full() noexcept { watch_->may_write = false; }
+    void note_full() noexcept { watch_->may_go(detail::direction::output) = false; }
 
-    direction direction_;
-    bool is_claimed_ = false;    ///< It is the watch's reader or writer.
-    bool wants_turn_ = false;    ///< See `try_now`.
+    detail::direction direction_;
+    bool wants_turn_ = false;      ///< See `try_now`.
     bool trusts_no_cache_ = false; ///< It asks the kernel every time (`readable`, `writable`).
-    detail::watch* watch_;       ///< Null: it has failed already.
+    bool is_goodbye_ = false;      ///< Reads, but a drain lets it.
+    detail::watch* watch_;         ///< Null: it has failed already.
 
 private:
-    [[nodiscard]] operation*& place() noexcept {
-        return direction_ == direction::input ? watch_->reader : watch_->writer;
-    }
-    [[nodiscard]] bool may_go_on() const noexcept {
-        return direction_ == direction::input ? watch_->may_read : watch_->may_write;
-    }
-    [[nodiscard]] bool is_stopped() const noexcept {
-        return context_->is_stopping ||
-               (context_->is_draining && direction_ == direction::input);
-    }
-    bool settle() noexcept;
+    /// A drain ends waits for input, a stop all.
+    [[nodiscard]] bool is_stopped() const noexcept;
     [[nodiscard]] bool goes_to_wait() noexcept;
-    void claim() noexcept {
-        place() = this;
-        is_claimed_ = true;
-        wait();
-    }
+    bool refuse() noexcept;
+    bool begin_unready() noexcept;
+    bool begin_to_wait() noexcept;
+    bool wait_on() noexcept;
+    bool end_as_closed() noexcept;
     void leave() noexcept;
+    void withdraw() noexcept;
 };
 
 } // namespace dunlin

@@ -9,9 +9,7 @@ void operation::interrupt() noexcept { context_->sched->schedule(*context_); }
 
 void operation::wait() noexcept {
     DUNLIN_ASSERT(context_->leaf == nullptr);
-    context_->leaf = this;
-    context_->since = context_->sched->turn_time();
-    is_waiting_ = true;
+    wait(context_->sched->turn_time());
 }
 
 void operation::abandon() noexcept {

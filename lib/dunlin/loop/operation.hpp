@@ -71,11 +71,20 @@ public:
 
 protected:
     operation() noexcept = default;
-    ~operation() {
-        if (is_waiting_) abandon();
-    }
+
+    /// A derived class that still waits (`is_waiting_`) takes itself out of what it waits for, then
+    /// calls `abandon`: in its own destructor, the last in which it is what it was.
+    ~operation() = default;
+
+    /// Is its task's leaf no more, nor is the task queued for it.
+    void abandon() noexcept;
 
     /// Becomes the task's leaf: the coroutine suspends, and `attempt` is called when it is queued.
+    void wait(std::int64_t since) noexcept {
+        context_->leaf = this;
+        context_->since = since;
+        is_waiting_ = true;
+    }
     void wait() noexcept;
 
     /// Ends `begin`: true lets the coroutine go on at once.
@@ -100,9 +109,6 @@ protected:
     detail::outcome outcome_ = 0;
     detail::spelling spelling_ = detail::spelling::look;
     bool is_waiting_ = false; ///< It is its task's leaf.
-
-private:
-    void abandon() noexcept;
 };
 
 /// An operation seen as one that passes its error up; see `spellings`.

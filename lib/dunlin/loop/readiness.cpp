@@ -5,6 +5,8 @@
 
 namespace dunlin {
 
+bool readable_operation::begin() noexcept { return begin_as(*this); }
+
 bool readable_operation::try_now() noexcept {
     // poll(2) calls a regular file readable for ever, so only epoll can tell that waiting for it
     // makes no sense: it is asked once, before the first look.
@@ -16,6 +18,10 @@ bool readable_operation::try_now() noexcept {
     return outcome_ != 0;
 }
 
+bool readable_operation::attempt() noexcept { return attempt_as(*this); }
+
+bool writable_operation::begin() noexcept { return begin_as(*this); }
+
 bool writable_operation::try_now() noexcept {
     if (!watch_->is_registered) {
         outcome_ = task().sched->register_watch(*watch_);
@@ -24,5 +30,7 @@ bool writable_operation::try_now() noexcept {
     outcome_ = sys::is_writable_now(watch_->fd);
     return outcome_ != 0;
 }
+
+bool writable_operation::attempt() noexcept { return attempt_as(*this); }
 
 } // namespace dunlin

@@ -19,14 +19,16 @@ class [[nodiscard]] DUNLIN_API readable_operation final : public io_operation,
 public:
     using value_type = void;
     explicit readable_operation(detail::watched_fd& on) noexcept
-        : io_operation{on, direction::input} {
+        : io_operation{on, detail::direction::input} {
         trusts_no_cache_ = true;
     }
     ~readable_operation() = default;
-    bool begin() noexcept { return begin_io(); }
+    bool begin() noexcept;
+    bool attempt() noexcept override;
     void take() noexcept {}
 
 private:
+    friend class io_operation;
     bool try_now() noexcept override;
 };
 
@@ -36,14 +38,16 @@ class [[nodiscard]] DUNLIN_API writable_operation final : public io_operation,
 public:
     using value_type = void;
     explicit writable_operation(detail::watched_fd& on) noexcept
-        : io_operation{on, direction::output} {
+        : io_operation{on, detail::direction::output} {
         trusts_no_cache_ = true;
     }
     ~writable_operation() = default;
-    bool begin() noexcept { return begin_io(); }
+    bool begin() noexcept;
+    bool attempt() noexcept override;
     void take() noexcept {}
 
 private:
+    friend class io_operation;
     bool try_now() noexcept override;
 };
 

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <limits>
 #include <new>
+#include <utility>
 
 namespace dunlin {
 
@@ -20,7 +21,7 @@ constinit thread_local scheduler* current_scheduler = nullptr;
 
 constexpr std::int64_t forever = -1;
 constexpr std::uint64_t wake_key = std::numeric_limits<std::uint64_t>::max();
-constexpr std::size_t resumptions_a_turn = 256;
+constexpr long resumptions_a_turn = 256;
 constexpr std::uint8_t budget_an_entry = 64;
 
 constexpr epoll_flags interest = epoll_flags::in | epoll_flags::priority | epoll_flags::out |
@@ -36,26 +37,6 @@ constexpr epoll_flags unsettles = epoll_flags::priority | epoll_flags::read_hang
 
 // ---- run queue
 
-void scheduler::run_queue::push_back(detail::run_link& task) noexcept {
-    task.next = &head_;
-    task.prev = head_.prev;
-    head_.prev->next = &task;
-    head_.prev = &task;
-}
-
-task_context& scheduler::run_queue::pop_front() noexcept {
-    detail::run_link& first = *head_.next;
-    remove(first);
-    return static_cast<task_context&>(first);
-}
-
-void scheduler::run_queue::remove(detail::run_link& task) noexcept {
-    task.prev->next = task.next;
-    task.next->prev = task.prev;
-    task.next = nullptr;
-    task.prev = nullptr;
-}
-
 void scheduler::run_queue::append(run_queue& other) noexcept {
     if (other.is_empty()) return;
     head_.prev->next = other.head_.next;
@@ -69,7 +50,7 @@ void scheduler::run_queue::append(run_queue& other) noexcept {
 // ---- life
 
 scheduler::scheduler(scheduler_options options) noexcept
-    : now_{sys::monotonic_now()}, timers_{now_}, options_{options} {
+    : now_{sys::monotonic_now()}, watches_{*this}, timers_{now_}, options_{options} {
     if (current_scheduler == nullptr) current_scheduler = this;
     auto made = epoll::create();
     if (!made) {
@@ -115,98 +96,45 @@ remote scheduler::get_remote() const noexcept { return remote{remote_}; }
 
 // ---- one turn
 
+scheduler::as_current::as_current(scheduler& now_current) noexcept
+    : outer_{std::exchange(current_scheduler, &now_current)} {}
+
+scheduler::as_current::~as_current() { current_scheduler = outer_; }
+
 result<std::size_t>
 scheduler::poll_once(std::optional<std::chrono::nanoseconds> max_wait) noexcept {
     DUNLIN_ASSERT(running_ == nullptr); // not from inside a task
     if (opening_error_) return opening_error_;
     std::int64_t wait = forever;
     if (max_wait) wait = max_wait->count() > 0 ? max_wait->count() : 0;
-    scheduler* const outer = current_scheduler;
-    current_scheduler = this;
-    auto answer = turn(wait);
-    current_scheduler = outer;
-    return answer;
+    const as_current here{*this};
+    const long done = turn(wait);
+    if (done < 0) return detail::to_error(done);
+    return static_cast<std::size_t>(done);
 }
 
 std::int64_t scheduler::time_to_wait(std::int64_t at_most) const noexcept {
-    if (timers_.is_empty()) return at_most;
-    // `now_` may be old by now; then the wait is too long by as much, so ask again.
+    // `now_` may be old by now; then the wait would be too long by as much, so ask again.
     const std::int64_t left = timers_.next_wakeup() - sys::monotonic_now();
     if (left <= 0) return 0;
     return at_most == forever || left < at_most ? left : at_most;
 }
 
-result<std::size_t> scheduler::turn(std::int64_t wait) noexcept {
-    ready_.append(later_);
-    if (!ready_.is_empty())
-        wait = 0;
-    else if (wait != 0)
-        wait = time_to_wait(wait);
-
-    // Announce, then look again: see remote_state.hpp. It stays announced between turns, for a
-    // foreign loop that sleeps on `fd()`.
-    if (!remote_->is_asleep.load(std::memory_order_relaxed))
-        remote_->is_asleep.store(true, std::memory_order_seq_cst);
-    if (remote_->newest.load(std::memory_order_seq_cst) != nullptr) wait = 0;
-
-    const int count = epoll_.poll_raw(events_, wait);
-    now_ = sys::monotonic_now();
-    ++counters_.turns;
-    if (count < 0 && count != -EINTR) return detail::to_error(count);
-    for (int i = 0; i < count; ++i)
-        note(events_[i]);
-    if (count > 0) counters_.events += static_cast<std::uint64_t>(count);
-    if (remote_->newest.load(std::memory_order_acquire) != nullptr) run_posted();
-
-    if (!timers_.is_empty()) {
-        while (timer_node* const due = timers_.pop_due(now_))
-            schedule(static_cast<task_context&>(*due));
-    }
-
-    std::size_t done = 0;
-    while (!ready_.is_empty() && done < resumptions_a_turn) {
-        run_entry(ready_.pop_front());
-        ++done;
-        while (to_end_ != nullptr) {
-            detail::task_owner& owner = *to_end_;
-            to_end_ = owner.next_to_end;
-            owner.is_to_end = false;
-            owner.end_now();
-        }
-    }
-    counters_.resumptions += done;
-    return done;
-}
-
-void scheduler::note(const epoll::event& event) noexcept {
-    if (event.data() == wake_key) {
+[[gnu::always_inline]] inline void scheduler::note(const epoll::event& event) noexcept {
+    if (event.data() == wake_key) [[unlikely]] {
         sys::clear_eventfd(remote_->wake.get());
+        was_woken_ = true;
         return;
     }
     detail::watch* const w = watches_.find(event.data());
     if (w == nullptr) return; // for the slot's former tenant
     const epoll_flags flags = event.flags();
     if (flags.has_any(unsettles)) w->reads_to_the_end = true;
-    if (flags.has_any(lets_read)) {
-        w->may_read = true;
-        if (w->reader != nullptr) schedule(w->reader->task());
-    }
-    if (flags.has_any(lets_write)) {
-        w->may_write = true;
-        if (w->writer != nullptr) schedule(w->writer->task());
-    }
+    if (flags.has_any(lets_read)) note_ready(*w, detail::direction::input);
+    if (flags.has_any(lets_write)) note_ready(*w, detail::direction::output);
 }
 
-void scheduler::run_posted() noexcept {
-    post_node* node = remote_->take_all(nullptr);
-    while (node != nullptr) {
-        post_node* const next = node->next;
-        node->run();
-        node = next;
-    }
-}
-
-void scheduler::run_entry(task_context& task) noexcept {
+[[gnu::always_inline]] inline void scheduler::run_entry(task_context& task) noexcept {
     running_ = &task;
     task.budget = budget_an_entry;
     bool goes_on = true;
@@ -227,6 +155,64 @@ void scheduler::run_entry(task_context& task) noexcept {
         goes_on = climb(task);
     }
     running_ = nullptr;
+}
+
+long scheduler::turn(std::int64_t wait) noexcept {
+    if (!later_.is_empty()) ready_.append(later_);
+    if (!ready_.is_empty())
+        wait = 0;
+    else if (wait != 0 && !timers_.is_empty())
+        wait = time_to_wait(wait);
+
+    // Announce, then look again: see remote_state.hpp. It stays announced between turns, for a
+    // foreign loop that sleeps on `fd()`.
+    if (!remote_->is_asleep.load(std::memory_order_relaxed))
+        remote_->is_asleep.store(true, std::memory_order_seq_cst);
+    if (remote_->newest.load(std::memory_order_seq_cst) != nullptr) wait = 0;
+
+    const int count = epoll_.poll_raw(events_, wait);
+    now_ = sys::monotonic_now();
+    ++counters_.turns;
+    if (count > 0) {
+        counters_.events += static_cast<std::uint64_t>(count);
+        for (int i = 0; i < count; ++i)
+            note(events_[i]);
+    } else if (count < 0 && count != -EINTR) {
+        return count;
+    }
+    if (remote_->newest.load(std::memory_order_acquire) != nullptr) run_posted();
+    if (!timers_.is_empty()) {
+        while (timer_node* const due = timers_.pop_due(now_))
+            schedule(static_cast<task_context&>(*due));
+    }
+
+    long done = 0;
+    while (!ready_.is_empty() && done < resumptions_a_turn) {
+        run_entry(ready_.pop_front());
+        ++done;
+        if (to_end_ != nullptr) [[unlikely]]
+            end_owners();
+    }
+    counters_.resumptions += static_cast<std::uint64_t>(done);
+    return done;
+}
+
+void scheduler::end_owners() noexcept {
+    while (to_end_ != nullptr) {
+        detail::task_owner& owner = *to_end_;
+        to_end_ = owner.next_to_end;
+        owner.is_to_end = false;
+        owner.end_now();
+    }
+}
+
+void scheduler::run_posted() noexcept {
+    post_node* node = remote_->take_all(nullptr);
+    while (node != nullptr) {
+        post_node* const next = node->next;
+        node->run();
+        node = next;
+    }
 }
 
 /// The innermost coroutine has ended: goes up to the one that is to be resumed. False when there is
@@ -313,8 +299,8 @@ void scheduler::release_watch(detail::watch& w) noexcept {
         }
     }
     w.fd = -1;
-    if (w.reader != nullptr) schedule(w.reader->task());
-    if (w.writer != nullptr) schedule(w.writer->task());
+    for (operation* const waiting : w.waiting)
+        if (waiting != nullptr) schedule(waiting->task());
     waiter_left(w);
 }
 

@@ -9,6 +9,7 @@
 
 #include <dunlin/loop/clock.hpp>
 #include <dunlin/loop/error_path.hpp>
+#include <dunlin/loop/operation.hpp>
 #include <dunlin/loop/task_context.hpp>
 #include <dunlin/loop/timer_queue.hpp>
 #include <dunlin/loop/watch.hpp>
@@ -23,6 +24,7 @@
 #include <source_location>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace dunlin {
 
@@ -84,7 +86,28 @@ public:
 
     [[nodiscard]] const scheduler_counters& counters() const noexcept { return counters_; }
 
-    // What follows is for operations and task groups, not for users.
+    // What follows is for `run`, operations and task groups, not for users.
+
+    /// One turn, waiting at most `wait` nanoseconds (-1: forever). Resumptions, or -errno.
+    [[nodiscard]] long turn(std::int64_t wait) noexcept;
+
+    /// Makes a scheduler this thread's current one while it lives.
+    class as_current {
+    public:
+        explicit as_current(scheduler& now_current) noexcept;
+        ~as_current();
+        as_current(const as_current&) = delete;
+        as_current& operator=(const as_current&) = delete;
+
+    private:
+        scheduler* outer_;
+    };
+
+    /// Whether something other than a descriptor has woken it since this was last asked.
+    [[nodiscard]] bool take_wake_up() noexcept { return std::exchange(was_woken_, false); }
+
+    /// Why it could not be opened, if it could not.
+    [[nodiscard]] std::error_code opening_error() const noexcept { return opening_error_; }
 
     /// The clock of this turn, nanoseconds: what it was when epoll_wait returned.
     [[nodiscard]] std::int64_t turn_time() const noexcept { return now_; }
@@ -125,7 +148,7 @@ public:
 
     /// Frees the slot of a closed watch once nobody waits on it any more.
     void waiter_left(detail::watch& w) noexcept {
-        if (w.owners == 0 && w.reader == nullptr && w.writer == nullptr) watches_.remove(w);
+        if (w.owners == 0 && w.waiting[0] == nullptr && w.waiting[1] == nullptr) watches_.remove(w);
     }
 
     /// Waits in line for a descriptor to be closed here.
@@ -149,21 +172,38 @@ private:
     public:
         run_queue() noexcept : head_{&head_, &head_} {}
         [[nodiscard]] bool is_empty() const noexcept { return head_.next == &head_; }
-        void push_back(detail::run_link& task) noexcept;
-        task_context& pop_front() noexcept;
-        static void remove(detail::run_link& task) noexcept;
+        void push_back(detail::run_link& task) noexcept {
+            task.next = &head_;
+            task.prev = head_.prev;
+            head_.prev->next = &task;
+            head_.prev = &task;
+        }
+        task_context& pop_front() noexcept {
+            detail::run_link& first = *head_.next;
+            remove(first);
+            return static_cast<task_context&>(first);
+        }
+        static void remove(detail::run_link& task) noexcept {
+            task.prev->next = task.next;
+            task.next->prev = task.prev;
+            task.next = nullptr;
+        }
         void append(run_queue& other) noexcept;
 
     private:
         detail::run_link head_;
     };
 
-    result<std::size_t> turn(std::int64_t wait) noexcept;
     [[nodiscard]] std::int64_t time_to_wait(std::int64_t at_most) const noexcept;
     void note(const epoll::event& event) noexcept;
+    void note_ready(detail::watch& w, detail::direction way) noexcept {
+        w.may_go(way) = true;
+        if (operation* const waiting = w.waiting_for(way)) schedule(waiting->task());
+    }
     void run_entry(task_context& task) noexcept;
     bool climb(task_context& task) noexcept;
     void run_posted() noexcept;
+    void end_owners() noexcept;
 
     static constexpr std::size_t batch = 256;
 
@@ -178,6 +218,7 @@ private:
     detail::task_owner* to_end_ = nullptr;
     detail::remote_state* remote_ = nullptr;
     std::uint32_t last_task_number_ = 0;
+    bool was_woken_ = false;
     std::error_code opening_error_;
     scheduler_options options_;
     scheduler_counters counters_;

@@ -21,6 +21,13 @@ class task_context;
 
 namespace detail {
 
+/// Which waits of a task end with `stopped`.
+enum class stop_level : std::uint8_t {
+    none,
+    drain, ///< Waits for input.
+    all,
+};
+
 /// A place in a run queue. Circular, so null means: in none.
 struct run_link {
     run_link* next = nullptr;
@@ -61,6 +68,13 @@ public:
     task_context& operator=(const task_context&) = delete;
 
     [[nodiscard]] bool is_queued() const noexcept { return run_link::next != nullptr; }
+    [[nodiscard]] bool is_stopping() const noexcept { return stop == detail::stop_level::all; }
+    [[nodiscard]] bool is_draining() const noexcept { return stop != detail::stop_level::none; }
+
+    /// Asks for a stop of that level, or leaves it at a higher one.
+    void raise_stop(detail::stop_level level) noexcept {
+        if (stop < level) stop = level;
+    }
     [[nodiscard]] bool is_timed() const noexcept { return timer_node::is_linked(); }
 
     // The first cache lines, the links included, are what waits and resumptions touch.
@@ -69,10 +83,9 @@ public:
     detail::promise_base* innermost; ///< The coroutine that runs or waits.
     std::uint32_t number = 0;        ///< Counts up in the scheduler; for people.
     std::uint8_t budget = 0;         ///< Operations it may still complete at once in this entry.
-    bool is_stopping : 1 = false;    ///< Every wait ends with `stopped`.
-    bool is_draining : 1 = false;    ///< Every wait for input ends with `stopped`.
-    bool has_ended : 1 = false;      ///< `innermost` has just ended; the run loop goes on above it.
-    bool is_dying : 1 = false;       ///< Its frames are being destroyed; nothing queues it any more.
+    detail::stop_level stop = detail::stop_level::none;
+    bool has_ended = false; ///< `innermost` has just ended; the run loop goes on above it.
+    bool is_dying = false;  ///< Its frames are being destroyed; nothing queues it any more.
 
     detail::task_owner* owner;
     task_context* sibling_next = nullptr;

@@ -9,52 +9,56 @@ namespace dunlin::detail {
 
 watch_table::~watch_table() {
     for (std::size_t i = 0; i < chunk_count_; ++i)
-        ::operator delete(chunks_[i], std::align_val_t{64});
+        ::operator delete(chunks_[i], std::align_val_t{watch_chunk::bytes});
     ::operator delete(chunks_);
 }
 
-watch* watch_table::add(int fd) noexcept {
-    if (free_ < 0) {
-        // The array of chunk pointers grows one at a time, in powers of two.
-        if ((chunk_count_ & (chunk_count_ - 1)) == 0) {
-            const std::size_t capacity = chunk_count_ == 0 ? 1 : chunk_count_ * 2;
-            auto* const grown = static_cast<watch**>(
-                ::operator new(capacity * sizeof(watch*), std::nothrow));
-            if (grown == nullptr) return nullptr;
-            if (chunk_count_ != 0) std::memcpy(grown, chunks_, chunk_count_ * sizeof(watch*));
-            ::operator delete(chunks_);
-            chunks_ = grown;
-        }
-        auto* const chunk = static_cast<watch*>(
-            ::operator new(chunk_size * sizeof(watch), std::align_val_t{64}, std::nothrow));
-        if (chunk == nullptr) return nullptr;
-        const std::size_t first = chunk_count_ * chunk_size;
-        for (std::size_t i = chunk_size; i-- > 0;) {
-            ::new (&chunk[i]) watch{};
-            chunk[i].slot = static_cast<std::uint32_t>(first + i);
-            chunk[i].fd = free_;
-            free_ = static_cast<std::int32_t>(first + i);
-        }
-        chunks_[chunk_count_++] = chunk;
+bool watch_table::grow() noexcept {
+    // The array of chunk pointers grows in powers of two.
+    if ((chunk_count_ & (chunk_count_ - 1)) == 0) {
+        const std::size_t capacity = chunk_count_ == 0 ? 1 : chunk_count_ * 2;
+        auto* const grown = static_cast<watch_chunk**>(
+            ::operator new(capacity * sizeof(watch_chunk*), std::nothrow));
+        if (grown == nullptr) return false;
+        if (chunk_count_ != 0) std::memcpy(grown, chunks_, chunk_count_ * sizeof(watch_chunk*));
+        ::operator delete(chunks_);
+        chunks_ = grown;
     }
+    void* const page = ::operator new(watch_chunk::bytes, std::align_val_t{watch_chunk::bytes},
+                                      std::nothrow);
+    if (page == nullptr) return false;
+    auto* const chunk = ::new (page) watch_chunk{};
+    chunk->home = home_;
+    const std::size_t first = chunk_count_ * slots_a_chunk;
+    for (std::size_t i = watch_chunk::capacity; i-- > 0;) {
+        chunk->slots[i].slot = static_cast<std::uint32_t>(first + i);
+        chunk->slots[i].fd = free_;
+        free_ = static_cast<std::int32_t>(first + i);
+    }
+    chunks_[chunk_count_++] = chunk;
+    return true;
+}
+
+watch* watch_table::add(int fd) noexcept {
+    if (free_ < 0 && !grow()) return nullptr;
     const auto slot = static_cast<std::uint32_t>(free_);
-    watch& added = chunks_[slot / chunk_size][slot % chunk_size];
+    watch& added = at(slot);
     free_ = added.fd;
     const std::uint32_t generation = added.generation;
     added = watch{};
     added.slot = slot;
     added.generation = generation;
     added.fd = fd;
-    added.may_read = true;
-    added.may_write = true;
+    added.may_go_on[0] = true;
+    added.may_go_on[1] = true;
     added.owners = 1;
     ++used_;
     return &added;
 }
 
 void watch_table::remove(watch& gone) noexcept {
-    DUNLIN_ASSERT(gone.reader == nullptr);
-    DUNLIN_ASSERT(gone.writer == nullptr);
+    DUNLIN_ASSERT(gone.waiting[0] == nullptr);
+    DUNLIN_ASSERT(gone.waiting[1] == nullptr);
     DUNLIN_ASSERT(gone.owners == 0);
     gone.fd = free_;
     free_ = static_cast<std::int32_t>(gone.slot);
@@ -63,8 +67,7 @@ void watch_table::remove(watch& gone) noexcept {
 
 bool watch_table::is_watched(int fd) const noexcept {
     for (std::size_t c = 0; c < chunk_count_; ++c) {
-        for (std::size_t i = 0; i < chunk_size; ++i) {
-            const watch& w = chunks_[c][i];
+        for (const watch& w : chunks_[c]->slots) {
             if (w.owners != 0 && w.fd == fd && w.is_registered && !w.is_stale) return true;
         }
     }

@@ -11,30 +11,56 @@
 namespace dunlin {
 
 class operation;
+class scheduler;
 
 namespace detail {
 
+/// Which way bytes go, and the index of who waits for it.
+enum class direction : std::uint8_t { input, output };
+
 struct watch {
-    operation* reader; ///< Waits for input, or is queued to try again; at most one.
-    operation* writer; ///< Likewise for output.
-    std::int32_t fd;   ///< -1 once closed; in a free slot the next free one.
+    operation* waiting[2]; ///< By direction: waits, or is queued to try again; at most one each.
+    std::int32_t fd;       ///< -1 once closed; in a free slot the next free one.
     std::uint32_t generation;
     std::uint32_t slot;
-    bool is_registered : 1; ///< epoll knows it.
-    bool may_read : 1;      ///< Nothing has said yet that a read would have to wait.
-    bool may_write : 1;
+    bool may_go_on[2];         ///< By direction: nothing has said yet that one would have to wait.
+    bool is_registered : 1;    ///< epoll knows it.
     bool reads_to_the_end : 1; ///< RDHUP, HUP, ERR or PRI was seen: a short read proves nothing.
     bool is_borrowed : 1;      ///< Somebody else closes the number.
-    bool is_shared;             ///< Its number was given out: a duplicate may live.
+    bool is_shared : 1;        ///< Its number was given out: a duplicate may live.
     bool is_stale : 1;         ///< The number now means another file.
     std::uint8_t owners;       ///< Handles that hold it: 1, or 2 after a split.
+
+    [[nodiscard]] operation*& waiting_for(direction way) noexcept {
+        return waiting[static_cast<std::size_t>(way)];
+    }
+    [[nodiscard]] bool& may_go(direction way) noexcept {
+        return may_go_on[static_cast<std::size_t>(way)];
+    }
+    /// The scheduler that it belongs to, which stands at the beginning of its chunk.
+    [[nodiscard]] inline scheduler& home() const noexcept;
 };
 static_assert(sizeof(watch) == 32, "two to a cache line");
 
-/// The flat array of watches, grown by chunks.
+/// A page of watches, at an address that is a multiple of its size.
+struct watch_chunk {
+    static constexpr std::size_t bytes = 4096;
+    static constexpr std::size_t capacity = bytes / sizeof(watch) - 1;
+
+    scheduler* home;
+    alignas(sizeof(watch)) watch slots[capacity];
+};
+static_assert(sizeof(watch_chunk) == watch_chunk::bytes);
+
+scheduler& watch::home() const noexcept {
+    const auto address = reinterpret_cast<std::uintptr_t>(this);
+    return *reinterpret_cast<const watch_chunk*>(address & ~(watch_chunk::bytes - 1))->home;
+}
+
+/// The flat array of watches of one scheduler, grown by chunks.
 class watch_table {
 public:
-    watch_table() noexcept = default;
+    explicit watch_table(scheduler& home) noexcept : home_{&home} {}
     watch_table(const watch_table&) = delete;
     watch_table& operator=(const watch_table&) = delete;
     ~watch_table();
@@ -47,8 +73,7 @@ public:
 
     /// The watch that an event is about, or nullptr if its generation has passed.
     [[nodiscard]] watch* find(std::uint64_t key) const noexcept {
-        const auto slot = static_cast<std::uint32_t>(key);
-        watch& found = chunks_[slot / chunk_size][slot % chunk_size];
+        watch& found = at(static_cast<std::uint32_t>(key));
         return found.generation == static_cast<std::uint32_t>(key >> 32) ? &found : nullptr;
     }
 
@@ -63,9 +88,15 @@ public:
     [[nodiscard]] bool is_watched(int fd) const noexcept;
 
 private:
-    static constexpr std::size_t chunk_size = 128;
+    static constexpr std::uint32_t slots_a_chunk = 128; // one number of each is not used
 
-    watch** chunks_ = nullptr;
+    [[nodiscard]] watch& at(std::uint32_t slot) const noexcept {
+        return chunks_[slot / slots_a_chunk]->slots[slot % slots_a_chunk];
+    }
+    [[nodiscard]] bool grow() noexcept;
+
+    scheduler* home_;
+    watch_chunk** chunks_ = nullptr;
     std::size_t chunk_count_ = 0;
     std::size_t used_ = 0;
     std::int32_t free_ = -1;

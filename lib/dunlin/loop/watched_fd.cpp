@@ -8,49 +8,40 @@
 
 namespace dunlin::detail {
 
-watch* watched_fd::attach(long& why) noexcept {
-    if (home_ == nullptr) [[unlikely]]
-        return attach_first(why);
-    DUNLIN_ASSERT(home_ == scheduler::current()); // used on another thread than its scheduler's
-    return watch_;
-}
-
 watch* watched_fd::attach_first(long& why) noexcept {
-    if (loose_.number < 0 && !loose_.is_borrowed) {
+    if (word_ == none) {
         why = failure(errc::closed);
         return nullptr;
     }
     scheduler* const running = scheduler::current();
     DUNLIN_ASSERT(running != nullptr); // an operation outside of any scheduler
-    watch* const made = running->add_watch(loose_.number);
+    watch* const made = running->add_watch(number());
     if (made == nullptr) {
         why = -ENOMEM;
         return nullptr;
     }
-    made->is_borrowed = loose_.is_borrowed;
-    made->is_shared = loose_.is_shared;
-    home_ = running;
-    watch_ = made;
+    made->is_borrowed = (word_ & borrowed_bit) != 0;
+    made->is_shared = (word_ & shared_bit) != 0;
+    word_ = reinterpret_cast<std::uintptr_t>(made);
     return made;
 }
 
 void watched_fd::release() noexcept {
-    if (home_ != nullptr) {
-        DUNLIN_ASSERT(home_ == scheduler::current()); // closed on another thread
-        home_->release_watch(*watch_);
-    } else if (!loose_.is_borrowed) {
-        unique_fd{loose_.number}.close();
+    if (is_attached()) {
+        watch& w = *attached();
+        DUNLIN_ASSERT(&w.home() == scheduler::current()); // closed on another thread
+        w.home().release_watch(w);
+    } else if ((word_ & borrowed_bit) == 0) {
+        unique_fd{number()}.close();
     }
-    home_ = nullptr;
-    loose_ = loose{-1, false, false};
+    word_ = none;
 }
 
 watched_fd watched_fd::share_ownership() noexcept {
-    DUNLIN_ASSERT(home_ != nullptr);
-    ++watch_->owners;
+    DUNLIN_ASSERT(is_attached());
+    ++attached()->owners;
     watched_fd other;
-    other.home_ = home_;
-    other.watch_ = watch_;
+    other.word_ = word_;
     return other;
 }
 

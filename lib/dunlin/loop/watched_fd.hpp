@@ -2,34 +2,33 @@
 //
 // It starts as a plain number of no scheduler and may be moved between threads then. The first
 // operation attaches it to the scheduler that runs, where it stays until it is closed. epoll hears of
-// it only when somebody must wait.
+// it only when somebody must wait. One word: a pointer to the watch, or the number and two flags.
 #pragma once
 
 #include <dunlin/loop/watch.hpp>
 #include <dunlin/sys/fd.hpp>
 #include <dunlin/util/api.hpp>
 
-namespace dunlin {
+#include <cstdint>
 
-class scheduler;
-
-namespace detail {
+namespace dunlin::detail {
 
 class DUNLIN_API watched_fd {
 public:
-    watched_fd() noexcept : loose_{-1, false, false} {}
+    watched_fd() noexcept = default;
 
     /// Owns the descriptor.
-    explicit watched_fd(unique_fd owned) noexcept : loose_{owned.release(), false, false} {}
+    explicit watched_fd(unique_fd owned) noexcept : word_{loose(owned.release(), 0)} {}
 
     /// Borrows it: never closed, its flags never changed.
-    explicit watched_fd(borrowed_fd loan) noexcept : loose_{loan.get(), true, false} {}
+    explicit watched_fd(borrowed_fd loan) noexcept : word_{loose(loan.get(), borrowed_bit)} {}
 
-    watched_fd(watched_fd&& other) noexcept : loose_{-1, false, false} { take_from(other); }
+    watched_fd(watched_fd&& other) noexcept : word_{other.word_} { other.word_ = none; }
     watched_fd& operator=(watched_fd&& other) noexcept {
         if (this != &other) {
             close();
-            take_from(other);
+            word_ = other.word_;
+            other.word_ = none;
         }
         return *this;
     }
@@ -37,58 +36,59 @@ public:
 
     /// Closes it (unless it is borrowed); whoever waits on it is told `closed`. Idempotent.
     void close() noexcept {
-        if (home_ != nullptr || loose_.number >= 0) release();
+        if (word_ != none) release();
     }
 
     [[nodiscard]] bool is_open() const noexcept { return get().is_open(); }
 
     /// The number, for system calls that keep nothing.
     [[nodiscard]] borrowed_fd get() const noexcept {
-        return borrowed_fd{home_ != nullptr ? watch_->fd : loose_.number};
+        return borrowed_fd{is_attached() ? attached()->fd : number()};
     }
 
     /// The number, for the user, who may duplicate it: it will be taken out of epoll explicitly.
     [[nodiscard]] borrowed_fd share() noexcept {
-        (home_ != nullptr ? watch_->is_shared : loose_.is_shared) = true;
+        if (is_attached())
+            attached()->is_shared = true;
+        else
+            word_ |= shared_bit;
         return get();
     }
 
     /// The watch, attached to the running scheduler if it has none yet. Null, with `why` set to the
     /// outcome, when it is closed or memory is refused. A scheduler must be running.
-    [[nodiscard]] watch* attach(long& why) noexcept;
-
-    /// The scheduler it is attached to, or null.
-    [[nodiscard]] scheduler* home() const noexcept { return home_; }
+    [[nodiscard]] watch* attach(long& why) noexcept {
+        if (is_attached()) [[likely]]
+            return attached();
+        return attach_first(why);
+    }
 
     /// A second owner of the same watch, which is attached. The last one closes.
     [[nodiscard]] watched_fd share_ownership() noexcept;
 
 private:
-    struct loose {
-        int number;
-        bool is_borrowed;
-        bool is_shared;
-    };
+    // A watch is aligned, so a pointer to one has none of these bits.
+    static constexpr std::uintptr_t loose_bit = 1;
+    static constexpr std::uintptr_t borrowed_bit = 2;
+    static constexpr std::uintptr_t shared_bit = 4;
+    static constexpr unsigned number_shift = 32;
+    static_assert(sizeof(std::uintptr_t) == 8, "a number and its flags fit into a pointer");
 
-    void take_from(watched_fd& other) noexcept {
-        home_ = other.home_;
-        if (home_ != nullptr)
-            watch_ = other.watch_;
-        else
-            loose_ = other.loose_;
-        other.home_ = nullptr;
-        other.loose_ = loose{-1, false, false};
+    [[nodiscard]] static constexpr std::uintptr_t loose(int number, std::uintptr_t bits) noexcept {
+        return std::uintptr_t{static_cast<std::uint32_t>(number)} << number_shift | loose_bit | bits;
     }
+    static constexpr std::uintptr_t none = std::uintptr_t{0xffff'ffff} << number_shift | loose_bit;
+
+    [[nodiscard]] bool is_attached() const noexcept { return (word_ & loose_bit) == 0; }
+    [[nodiscard]] watch* attached() const noexcept { return reinterpret_cast<watch*>(word_); }
+    [[nodiscard]] int number() const noexcept {
+        return static_cast<int>(static_cast<std::uint32_t>(word_ >> number_shift));
+    }
+
     void release() noexcept;
     watch* attach_first(long& why) noexcept;
 
-    scheduler* home_ = nullptr;
-    union {
-        watch* watch_; ///< While it is attached,
-        loose loose_;  ///< before, and when it is closed.
-    };
+    std::uintptr_t word_ = none;
 };
-static_assert(sizeof(watched_fd) == 16);
 
-} // namespace detail
-} // namespace dunlin
+} // namespace dunlin::detail

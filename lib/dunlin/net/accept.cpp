@@ -42,6 +42,8 @@ accept_operation::~accept_operation() {
     if (starved_.waiting != nullptr) recover();
 }
 
+bool accept_operation::begin() noexcept { return begin_as(*this); }
+
 bool accept_operation::try_now() noexcept {
     for (;;) {
         const int accepted = sys::accept(watch_->fd);
@@ -69,6 +71,8 @@ bool accept_operation::try_now() noexcept {
         }
     }
 }
+
+bool accept_operation::attempt() noexcept { return attempt_as(*this); }
 
 void accept_operation::starve(int why) noexcept {
     scheduler& sched = *context_->sched;

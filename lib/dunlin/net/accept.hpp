@@ -19,13 +19,15 @@ class [[nodiscard]] DUNLIN_API accept_operation final : public io_operation,
 public:
     using value_type = tcp_socket;
     explicit accept_operation(detail::watched_fd& listener) noexcept
-        : io_operation{listener, direction::input} {}
+        : io_operation{listener, detail::direction::input} {}
     ~accept_operation();
 
-    bool begin() noexcept { return begin_io(); }
+    bool begin() noexcept;
+    bool attempt() noexcept override;
     tcp_socket take() noexcept { return tcp_socket{unique_fd{static_cast<int>(outcome_)}}; }
 
 private:
+    friend class io_operation;
     bool try_now() noexcept override;
     void starve(int why) noexcept;
     void recover() noexcept;

@@ -34,15 +34,17 @@ long connect_operation::start() noexcept {
     socket_ = detail::watched_fd{std::move(socket)};
     watch_ = socket_.attach(outcome_);
     if (watch_ == nullptr) return outcome_;
-    watch_->may_write = started == 0;
+    watch_->may_go(direction_) = started == 0;
     return 0;
 }
 
 bool connect_operation::begin() noexcept {
     outcome_ = start();
     if (outcome_ < 0) return finish();
-    return begin_io();
+    return begin_as(*this);
 }
+
+bool connect_operation::attempt() noexcept { return attempt_as(*this); }
 
 bool connect_operation::try_now() noexcept {
     if (const int error = sys::take_error(watch_->fd); error != 0) {
@@ -57,7 +59,7 @@ bool connect_operation::try_now() noexcept {
         return true;
     }
     outcome_ = is_connected_to_itself(socket, peer.assume_value()) ? -ECONNREFUSED : 0;
-    watch_->may_write = true;
+    watch_->may_go(direction_) = true;
     return true;
 }
 

@@ -17,13 +17,15 @@ class [[nodiscard]] DUNLIN_API connect_operation final : public io_operation,
 public:
     using value_type = tcp_socket;
     explicit connect_operation(const endpoint& where) noexcept
-        : io_operation{direction::output}, where_{where} {}
+        : io_operation{detail::direction::output}, where_{where} {}
     ~connect_operation() { socket_.close(); } // before the base leaves the watch
 
     bool begin() noexcept;
+    bool attempt() noexcept override;
     tcp_socket take() noexcept;
 
 private:
+    friend class io_operation;
     bool try_now() noexcept override;
     [[nodiscard]] long start() noexcept;
 

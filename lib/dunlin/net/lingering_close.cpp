@@ -19,16 +19,18 @@ lingering_close_operation::~lingering_close_operation() {
 }
 
 bool lingering_close_operation::begin() noexcept {
-    if (watch_ != nullptr && watch_->reader == nullptr) {
+    if (watch_ != nullptr && watch_->waiting_for(direction_) == nullptr) {
         // Not connected any more: the peer has reset it, and there is nobody left to linger for.
         if (sys::shutdown_write(watch_->fd) < 0) return finish();
     }
-    if (!begin_io()) {
+    if (!begin_as(*this)) {
         if (is_waiting_) context_->sched->arm(*context_, deadline_);
         return false;
     }
     return true;
 }
+
+bool lingering_close_operation::attempt() noexcept { return attempt_as(*this); }
 
 bool lingering_close_operation::try_now() noexcept {
     std::byte dropped[4096];

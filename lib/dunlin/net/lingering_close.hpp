@@ -13,8 +13,8 @@
 
 namespace dunlin {
 
-/// Errors: `closed` (already), `busy` (somebody reads: then it is not closed), `stopped`. Allocates
-/// nothing. Loop thread.
+/// A drain lets it finish; a stop ends it. Errors: `closed` (already), `busy` (somebody reads: then it
+/// is not closed), `stopped`. Allocates nothing. Loop thread.
 class [[nodiscard]] DUNLIN_API lingering_close_operation final
     : public io_operation,
       public spellings<lingering_close_operation> {
@@ -22,13 +22,18 @@ public:
     using value_type = void;
     /// `deadline`: nanoseconds of the monotonic clock.
     lingering_close_operation(detail::watched_fd& socket, std::int64_t deadline) noexcept
-        : io_operation{socket, direction::input}, socket_{&socket}, deadline_{deadline} {}
+        : io_operation{socket, detail::direction::input}, socket_{&socket},
+          deadline_{deadline} {
+        is_goodbye_ = true;
+    }
     ~lingering_close_operation();
 
     bool begin() noexcept;
+    bool attempt() noexcept override;
     void take() noexcept {}
 
 private:
+    friend class io_operation;
     bool try_now() noexcept override;
 
     detail::watched_fd* socket_;

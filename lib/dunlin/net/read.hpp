@@ -18,11 +18,19 @@ namespace detail {
 /// One recv(2) on a stream, and what its answer says about the next one.
 class DUNLIN_API receive_operation : public io_operation {
 protected:
-    explicit receive_operation(watched_fd& on) noexcept : io_operation{on, direction::input} {}
+    explicit receive_operation(watched_fd& on) noexcept : io_operation{on, detail::direction::input} {}
     ~receive_operation() = default;
 
     /// Bytes received, 0 at the end, or -errno; -EAGAIN when it would have to wait.
     [[nodiscard]] long receive(std::byte* into, std::size_t size) noexcept;
+
+private:
+    /// A short read of a stream has drained it (epoll(7), Q9), if epoll has it and has said nothing of
+    /// an end or an urgent mark: there a read stops short as well.
+    void note_short(long n) noexcept {
+        if (n > 0 && watch_->is_registered && !watch_->reads_to_the_end)
+            watch_->may_go(direction_) = false;
+    }
 };
 
 } // namespace detail
@@ -37,9 +45,11 @@ public:
     ~read_operation() = default;
 
     bool begin() noexcept;
+    bool attempt() noexcept override;
     std::size_t take() noexcept { return static_cast<std::size_t>(outcome_); }
 
 private:
+    friend class io_operation;
     bool try_now() noexcept override;
 
     std::span<std::byte> into_;
@@ -54,10 +64,12 @@ public:
     explicit read_buffer_operation(detail::watched_fd& on) noexcept : receive_operation{on} {}
     ~read_buffer_operation() = default;
 
-    bool begin() noexcept { return begin_io(); }
+    bool begin() noexcept;
+    bool attempt() noexcept override;
     buffer take() noexcept { return buffer{block_, static_cast<std::size_t>(outcome_)}; }
 
 private:
+    friend class io_operation;
     bool try_now() noexcept override;
 
     std::byte* block_ = nullptr; ///< Set with the outcome, which is taken in the same breath.
@@ -78,9 +90,11 @@ public:
     ~read_exactly_operation() = default;
 
     bool begin() noexcept;
+    bool attempt() noexcept override;
     void take() noexcept {}
 
 private:
+    friend class io_operation;
     bool try_now() noexcept override;
 
     std::span<std::byte> into_; ///< What is still to be filled.

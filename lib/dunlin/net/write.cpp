@@ -8,8 +8,10 @@ namespace dunlin {
 
 bool write_some_operation::begin() noexcept {
     if (bytes_.size == 0) return finish(); // nothing to send, nothing to wait for
-    return begin_io();
+    return begin_as(*this);
 }
+
+bool write_some_operation::attempt() noexcept { return attempt_as(*this); }
 
 bool write_some_operation::try_now() noexcept {
     outcome_ = sys::send(watch_->fd, bytes_.data, bytes_.size);
@@ -20,12 +22,23 @@ bool write_some_operation::try_now() noexcept {
 
 bool write_operation::begin() noexcept {
     if (bytes_.size == 0) return finish();
-    return begin_io();
+    return begin_as(*this);
 }
 
+bool write_operation::attempt() noexcept { return attempt_as(*this); }
+
 bool write_operation::try_now() noexcept {
+    const long n = sys::send(watch_->fd, bytes_.data, bytes_.size);
+    if (n != static_cast<long>(bytes_.size)) [[unlikely]]
+        return go_on_after(n);
+    if (moved_ != nullptr) *moved_ += bytes_.size;
+    outcome_ = 0;
+    return true;
+}
+
+/// The kernel took `n` bytes, not all, or -errno.
+bool write_operation::go_on_after(long n) noexcept {
     for (;;) {
-        const long n = sys::send(watch_->fd, bytes_.data, bytes_.size);
         if (n == -EAGAIN) {
             note_full();
             return false;
@@ -36,24 +49,27 @@ bool write_operation::try_now() noexcept {
         }
         const auto sent = static_cast<std::size_t>(n);
         if (moved_ != nullptr) *moved_ += sent;
-        if (sent == bytes_.size) [[likely]] {
+        bytes_.data += sent;
+        bytes_.size -= sent;
+        if (bytes_.size == 0) {
             outcome_ = 0;
             return true;
         }
-        bytes_.data += sent;
-        bytes_.size -= sent;
         if (!spend()) {
             wants_turn_ = true;
             return false;
         }
+        n = sys::send(watch_->fd, bytes_.data, bytes_.size);
     }
 }
 
 bool gather_operation::begin() noexcept {
     detail::slice first;
     if (fill(&first, 1) == 0) return finish();
-    return begin_io();
+    return begin_as(*this);
 }
+
+bool gather_operation::attempt() noexcept { return attempt_as(*this); }
 
 bool gather_operation::try_now() noexcept {
     for (;;) {

@@ -22,13 +22,15 @@ class [[nodiscard]] DUNLIN_API write_some_operation final
 public:
     using value_type = std::size_t;
     write_some_operation(detail::watched_fd& on, detail::slice bytes) noexcept
-        : io_operation{on, direction::output}, bytes_{bytes} {}
+        : io_operation{on, detail::direction::output}, bytes_{bytes} {}
     ~write_some_operation() = default;
 
     bool begin() noexcept;
+    bool attempt() noexcept override;
     std::size_t take() noexcept { return static_cast<std::size_t>(outcome_); }
 
 private:
+    friend class io_operation;
     bool try_now() noexcept override;
 
     detail::slice bytes_;
@@ -41,16 +43,19 @@ class [[nodiscard]] DUNLIN_API write_operation final : public io_operation,
 public:
     using value_type = void;
     write_operation(detail::watched_fd& on, detail::slice bytes, std::size_t* moved) noexcept
-        : io_operation{on, direction::output}, bytes_{bytes}, moved_{moved} {
+        : io_operation{on, detail::direction::output}, bytes_{bytes}, moved_{moved} {
         if (moved_ != nullptr) *moved_ = 0;
     }
     ~write_operation() = default;
 
     bool begin() noexcept;
+    bool attempt() noexcept override;
     void take() noexcept {}
 
 private:
+    friend class io_operation;
     bool try_now() noexcept override;
+    bool go_on_after(long n) noexcept;
 
     detail::slice bytes_; ///< What is still to be sent.
     std::size_t* moved_;
@@ -60,11 +65,13 @@ private:
 class DUNLIN_API gather_operation : public io_operation {
 public:
     bool begin() noexcept;
+    bool attempt() noexcept final;
+    bool try_now() noexcept final;
     void take() noexcept {}
 
 protected:
     gather_operation(detail::watched_fd& on, std::size_t* moved) noexcept
-        : io_operation{on, direction::output}, moved_{nullptr} {
+        : io_operation{on, detail::direction::output}, moved_{nullptr} {
         if (moved != nullptr) count_into(moved);
     }
     ~gather_operation() = default;
@@ -81,8 +88,6 @@ protected:
     virtual void advance(std::size_t sent) noexcept = 0;
 
 private:
-    bool try_now() noexcept override;
-
     std::size_t* moved_;
 };
 

@@ -77,6 +77,12 @@ result<void> check_is_epoll(borrowed_fd fd) noexcept {
     return success();
 }
 
+/// How many events to ask for; the kernel refuses a room of more than INT_MAX bytes.
+int room_of(std::size_t count) noexcept {
+    constexpr std::size_t most = INT_MAX / sizeof(epoll::event);
+    return static_cast<int>(count < most ? count : most);
+}
+
 int rounded_up_to_ms(std::int64_t ns) noexcept {
     const std::int64_t ms = ns / ns_per_ms + (ns % ns_per_ms != 0 ? 1 : 0);
     return ms < INT_MAX ? static_cast<int>(ms) : INT_MAX;
@@ -122,13 +128,17 @@ result<void> epoll::remove(borrowed_fd fd) noexcept {
 }
 
 int epoll::poll_raw(std::span<event> out, std::int64_t timeout_ns) noexcept {
-    // The kernel refuses a room of more than INT_MAX bytes.
-    constexpr std::size_t most = INT_MAX / sizeof(event);
-    const int room = static_cast<int>(out.size() < most ? out.size() : most);
-    auto* const events = reinterpret_cast<::epoll_event*>(out.data());
+    if (timeout_ns > 0) return poll_for(out, timeout_ns);
+    const int n = ::epoll_wait(fd_.get(), reinterpret_cast<::epoll_event*>(out.data()),
+                               room_of(out.size()), timeout_ns < 0 ? -1 : 0);
+    return n >= 0 ? n : -errno;
+}
 
+int epoll::poll_for(std::span<event> out, std::int64_t timeout_ns) noexcept {
+    auto* const events = reinterpret_cast<::epoll_event*>(out.data());
+    const int room = room_of(out.size());
     const bool whole_ms = timeout_ns % ns_per_ms == 0 && timeout_ns / ns_per_ms <= INT_MAX;
-    if (timeout_ns > 0 && !whole_ms) {
+    if (!whole_ms) {
         // Several threads may wait on one object, hence the atomic flag; it costs a plain load.
         const std::atomic_ref<bool> milliseconds_only{milliseconds_only_};
         if (!milliseconds_only.load(std::memory_order_relaxed)) {
@@ -141,8 +151,7 @@ int epoll::poll_raw(std::span<event> out, std::int64_t timeout_ns) noexcept {
             milliseconds_only.store(true, std::memory_order_relaxed);
         }
     }
-    const int n =
-        ::epoll_wait(fd_.get(), events, room, timeout_ns < 0 ? -1 : rounded_up_to_ms(timeout_ns));
+    const int n = ::epoll_wait(fd_.get(), events, room, rounded_up_to_ms(timeout_ns));
     return n >= 0 ? n : -errno;
 }
 

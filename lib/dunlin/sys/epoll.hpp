@@ -185,6 +185,9 @@ public:
     [[nodiscard]] bool is_closed() const noexcept { return !fd_.is_open(); }
 
 private:
+    /// `poll_raw` for a span of more than zero, where two system calls are to choose from.
+    [[nodiscard]] int poll_for(std::span<event> out, std::int64_t timeout_ns) noexcept;
+
     explicit epoll(unique_fd fd) noexcept : fd_{static_cast<unique_fd&&>(fd)} {}
 
     static constexpr std::uint64_t data_of(borrowed_fd fd) noexcept {

@@ -123,20 +123,14 @@ int accept(int listener) noexcept {
     }
 }
 
-long receive(int socket, std::byte* into, std::size_t size) noexcept {
-    for (;;) {
-        const ssize_t n = ::recv(socket, into, size, 0);
-        if (n >= 0) return n;
-        if (errno != EINTR) return -errno;
-    }
+long receive_once(int socket, std::byte* into, std::size_t size) noexcept {
+    const ssize_t n = ::recv(socket, into, size, 0);
+    return n >= 0 ? n : -errno;
 }
 
-long send(int socket, const std::byte* data, std::size_t size) noexcept {
-    for (;;) {
-        const ssize_t n = ::send(socket, data, size, MSG_NOSIGNAL);
-        if (n >= 0) return n;
-        if (errno != EINTR) return -errno;
-    }
+long send_once(int socket, const std::byte* data, std::size_t size) noexcept {
+    const ssize_t n = ::send(socket, data, size, MSG_NOSIGNAL);
+    return n >= 0 ? n : -errno;
 }
 
 long send(int socket, const slice* slices, std::size_t count) noexcept {

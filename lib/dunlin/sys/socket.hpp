@@ -10,6 +10,7 @@
 #include <dunlin/sys/fd.hpp>
 #include <dunlin/util/slice.hpp>
 
+#include <cerrno>
 #include <cstddef>
 
 namespace dunlin::sys {
@@ -37,11 +38,27 @@ inline constexpr std::size_t max_slices = 1024;
 /// The accepted descriptor, or -errno. See accept4(2).
 [[nodiscard]] int accept(int listener) noexcept;
 
+/// One call, EINTR included: what `receive` and `send` repeat, inline, where their arguments are.
+[[nodiscard]] long receive_once(int socket, std::byte* into, std::size_t size) noexcept;
+[[nodiscard]] long send_once(int socket, const std::byte* data, std::size_t size) noexcept;
+
 /// Bytes received, 0 at the end of the stream, or -errno. See recv(2).
-[[nodiscard]] long receive(int socket, std::byte* into, std::size_t size) noexcept;
+[[nodiscard]] inline long receive(int socket, std::byte* into, std::size_t size) noexcept {
+    for (;;) {
+        const long n = receive_once(socket, into, size);
+        if (n != -EINTR) [[likely]]
+            return n;
+    }
+}
 
 /// Bytes taken by the kernel, or -errno. See send(2).
-[[nodiscard]] long send(int socket, const std::byte* data, std::size_t size) noexcept;
+[[nodiscard]] inline long send(int socket, const std::byte* data, std::size_t size) noexcept {
+    for (;;) {
+        const long n = send_once(socket, data, size);
+        if (n != -EINTR) [[likely]]
+            return n;
+    }
+}
 [[nodiscard]] long send(int socket, const slice* slices, std::size_t count) noexcept;
 
 /// Takes the pending error off the socket (SO_ERROR): 0 or a positive errno; -errno if that failed.

@@ -32,6 +32,11 @@ void print_error(std::error_code why, const detail::error_path& path) {
 template <class T>
 int run_to_end(task<T> main, const run_options& options) {
     scheduler loop{options.scheduler};
+    if (loop.opening_error()) {
+        print_error(loop.opening_error(), {});
+        return 1;
+    }
+    const scheduler::as_current here{loop};
     std::exception_ptr thrown;
     {
         task_group group;
@@ -39,12 +44,11 @@ int run_to_end(task<T> main, const run_options& options) {
         std::optional<sys::stop_signals> signals;
         if (options.signals) signals.emplace(loop.wake_number());
         while (!group.is_empty()) {
-            const auto turned = loop.poll_once(std::nullopt);
-            if (!turned) {
-                print_error(turned.error(), {});
+            if (const long turned = loop.turn(-1); turned < 0) {
+                print_error(detail::to_error(turned), {});
                 return 1;
             }
-            if (signals && signals->has_come()) group.request_stop();
+            if (loop.take_wake_up() && signals && signals->has_come()) group.request_stop();
         }
         thrown = group.take_exception();
         if (thrown == nullptr && group.first_error()) {

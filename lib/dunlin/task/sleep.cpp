@@ -6,14 +6,14 @@ namespace dunlin {
 
 bool sleep_operation::is_over() noexcept {
     if (now().time_since_epoch().count() >= deadline_) return true;
-    if (!context_->is_stopping) return false;
+    if (!context_->is_stopping()) return false;
     outcome_ = detail::failure(errc::stopped);
     return true;
 }
 
 bool sleep_operation::begin() noexcept {
     if (!spend()) { // also a sleep of nothing, repeated for ever, lets others run
-        if (context_->is_stopping) {
+        if (context_->is_stopping()) {
             outcome_ = detail::failure(errc::stopped);
             return finish();
         }

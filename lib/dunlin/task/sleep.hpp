@@ -19,7 +19,9 @@ public:
     using value_type = void;
     /// `deadline`: nanoseconds of the monotonic clock.
     explicit sleep_operation(std::int64_t deadline) noexcept : deadline_{deadline} {}
-    ~sleep_operation() = default;
+    ~sleep_operation() {
+        if (is_waiting_) abandon();
+    }
 
     bool begin() noexcept;
     bool attempt() noexcept override;

@@ -84,8 +84,6 @@ public:
 
     void unhandled_exception() noexcept { end_with(std::current_exception()); }
 
-    static void operator delete(void* frame) noexcept { free_frame(frame); }
-
     template <class Operation>
         requires(std::derived_from<Operation, operation>)
     auto await_transform(Operation&& awaited,

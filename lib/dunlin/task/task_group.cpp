@@ -40,8 +40,7 @@ void task_group::add(detail::promise_base& root, std::source_location here) noex
     }
     auto& child = *::new (room) task_context{*sched_, *this, root, here, nullptr};
     child.number = sched_->next_task_number();
-    child.is_stopping = is_stopping_;
-    child.is_draining = is_draining_;
+    child.stop = stop_;
     child.sibling_next = first_;
     if (first_ != nullptr) first_->sibling_prev = &child;
     first_ = &child;
@@ -84,7 +83,7 @@ void task_group::task_ended(task_context& ended) noexcept {
         if (first_exception_ == nullptr) first_exception_ = root.exception;
         if (policy_ == on_child_error::stop_siblings) request_stop();
     } else if (root.ending == detail::promise_base::how::error) {
-        const bool was_asked = (is_stopping_ || is_draining_) && root.error == errc::stopped;
+        const bool was_asked = stop_ != detail::stop_level::none && root.error == errc::stopped;
         if (!was_asked) note_error(root.error, root.error_is_on_path ? &sched_->path() : nullptr);
     }
     wake_waiter();
@@ -103,18 +102,14 @@ void task_group::wake_waiter() noexcept {
     if (size_ == 0 && waiter_ != nullptr) sched_->schedule(waiter_->task());
 }
 
-void task_group::request_stop() noexcept {
-    is_stopping_ = true;
-    for (task_context* child = first_; child != nullptr; child = child->sibling_next) {
-        child->is_stopping = true;
-        if (child->leaf != nullptr) child->leaf->interrupt();
-    }
-}
+void task_group::request_stop() noexcept { request(detail::stop_level::all); }
 
-void task_group::request_drain() noexcept {
-    is_draining_ = true;
+void task_group::request_drain() noexcept { request(detail::stop_level::drain); }
+
+void task_group::request(detail::stop_level level) noexcept {
+    if (stop_ < level) stop_ = level;
     for (task_context* child = first_; child != nullptr; child = child->sibling_next) {
-        child->is_draining = true;
+        child->raise_stop(level);
         if (child->leaf != nullptr) child->leaf->interrupt();
     }
 }
@@ -138,6 +133,7 @@ namespace detail {
 
 group_operation::~group_operation() {
     if (is_claimed_) leave();
+    if (is_waiting_) abandon();
 }
 
 bool group_operation::claim() noexcept {
@@ -154,8 +150,7 @@ void group_operation::leave() noexcept {
 
 /// A stop goes on to the children; this task stays until they are gone.
 void group_operation::interrupt() noexcept {
-    if (context_->is_stopping) group_->request_stop();
-    if (context_->is_draining) group_->request_drain();
+    if (context_->is_draining()) group_->request(context_->stop);
 }
 
 std::error_code group_operation::error() const noexcept {
@@ -180,7 +175,7 @@ bool join_operation::is_over() noexcept {
         outcome_ = 0; // thrown by `take`
     } else if (group_->first_error_) {
         outcome_ = -1; // see error()
-    } else if (context_->is_stopping) {
+    } else if (context_->is_stopping()) {
         outcome_ = detail::failure(errc::stopped);
     }
     return true;

@@ -225,6 +225,7 @@ private:
     void add(detail::promise_base& root, std::source_location here) noexcept;
     void destroy(task_context& child) noexcept;
     void destroy_children() noexcept;
+    void request(detail::stop_level level) noexcept;
     void note_error(std::error_code why, const detail::error_path* path) noexcept;
     void remove(task_context& child) noexcept;
     void wake_waiter() noexcept;
@@ -239,8 +240,7 @@ private:
     std::size_t failures_ = 0;
     detail::group_operation* waiter_ = nullptr;
     on_child_error policy_;
-    bool is_stopping_ = false;
-    bool is_draining_ = false;
+    detail::stop_level stop_ = detail::stop_level::none;
     bool has_ended_ = false;
     std::error_code first_error_;
     std::exception_ptr first_exception_;

@@ -62,6 +62,7 @@ public:
         if (frame == nullptr) throw std::bad_alloc{}; // from the call of the coroutine function
         return frame;
     }
+    static void operator delete(void* frame) noexcept { free_frame(frame); }
 
     template <class U = T>
         requires(std::constructible_from<T, U>)
@@ -85,6 +86,7 @@ public:
         if (frame == nullptr) throw std::bad_alloc{}; // from the call of the coroutine function
         return frame;
     }
+    static void operator delete(void* frame) noexcept { free_frame(frame); }
     void return_void() noexcept { ending = how::value; }
 };
 
@@ -98,6 +100,7 @@ public:
     static void* operator new(std::size_t size) noexcept {
         return allocate_frame(size);
     }
+    static void operator delete(void* frame) noexcept { free_frame(frame); }
 };
 
 /// io_task<T>
