@@ -109,6 +109,13 @@ scheduler::poll_once(std::optional<std::chrono::nanoseconds> max_wait) noexcept 
     if (max_wait) wait = max_wait->count() > 0 ? max_wait->count() : 0;
     const as_current here{*this};
     const long done = turn(wait);
+    // Whoever ended the wait in this turn took the announcement back. A foreign loop will sleep on
+    // `fd()` without asking again, so announce and look here too.
+    if (!remote_->is_asleep.load(std::memory_order_relaxed)) {
+        remote_->is_asleep.store(true, std::memory_order_seq_cst);
+        if (remote_->newest.load(std::memory_order_seq_cst) != nullptr)
+            sys::signal_eventfd(remote_->wake.get());
+    }
     if (done < 0) return detail::to_error(done);
     return static_cast<std::size_t>(done);
 }
