@@ -72,13 +72,13 @@ public:
 protected:
     gather_operation(detail::watched_fd& on, std::size_t* moved) noexcept
         : io_operation{on, detail::direction::output}, moved_{nullptr} {
-        if (moved != nullptr) count_into(moved);
+        count_into(moved);
     }
     ~gather_operation() = default;
 
     void count_into(std::size_t* moved) noexcept {
         moved_ = moved;
-        *moved_ = 0;
+        if (moved_ != nullptr) *moved_ = 0;
     }
 
     /// Up to `room` pieces still to be sent, the first one as far as it is; their number.
