@@ -41,6 +41,7 @@ namespace detail {
 class DUNLIN_API group_operation : public operation {
 public:
     void interrupt() noexcept override;
+    [[nodiscard]] std::error_code error() const noexcept override;
 
 protected:
     explicit group_operation(task_group& group) noexcept : group_{&group} {}
@@ -50,7 +51,6 @@ protected:
     [[nodiscard]] bool claim() noexcept;
     void leave() noexcept;
 
-    std::error_code error() const noexcept override;
     void begin_path(error_path& path, std::source_location where) const noexcept override;
 
     task_group* group_;
