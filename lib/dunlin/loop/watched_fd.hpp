@@ -50,7 +50,7 @@ public:
     [[nodiscard]] borrowed_fd share() noexcept {
         if (is_attached())
             attached()->is_shared = true;
-        else
+        else if (word_ != none)
             word_ |= shared_bit;
         return get();
     }
