@@ -299,16 +299,20 @@ void scheduler::release_watch(detail::watch& w) noexcept {
     ++w.generation;
     if (!w.is_borrowed) {
         unique_fd{w.fd}.close();
-        while (starved_ != nullptr) {
-            detail::starved_acceptor& acceptor = *starved_;
-            remove_starved(acceptor);
-            acceptor.waiting->interrupt();
-        }
+        wake_starved();
     }
     w.fd = -1;
     for (operation* const waiting : w.waiting)
         if (waiting != nullptr) schedule(waiting->task());
     waiter_left(w);
+}
+
+void scheduler::wake_starved() noexcept {
+    while (starved_ != nullptr) {
+        detail::starved_acceptor& acceptor = *starved_;
+        remove_starved(acceptor);
+        acceptor.waiting->interrupt();
+    }
 }
 
 void scheduler::add_starved(detail::starved_acceptor& acceptor) noexcept {

@@ -154,6 +154,7 @@ public:
     /// Waits in line for a descriptor to be closed here.
     void add_starved(detail::starved_acceptor& acceptor) noexcept;
     void remove_starved(detail::starved_acceptor& acceptor) noexcept;
+    void wake_starved() noexcept; ///< A descriptor has been closed.
 
     /// Calls `owner.end_now()` as soon as no coroutine runs.
     void end_after_entry(detail::task_owner& owner) noexcept;

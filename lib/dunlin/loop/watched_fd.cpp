@@ -33,6 +33,7 @@ void watched_fd::release() noexcept {
         w.home().release_watch(w);
     } else if ((word_ & borrowed_bit) == 0) {
         unique_fd{number()}.close();
+        if (scheduler* const running = scheduler::current()) running->wake_starved();
     }
     word_ = none;
 }

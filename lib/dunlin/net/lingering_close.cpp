@@ -15,7 +15,10 @@ constexpr std::size_t most_dropped = std::size_t{1} << 20; // a peer that sends 
 } // namespace
 
 lingering_close_operation::~lingering_close_operation() {
-    if (context_ != nullptr && outcome_ != detail::failure(errc::busy)) socket_->close();
+    if (context_ == nullptr || watch_ == nullptr || outcome_ == detail::failure(errc::busy)) return;
+    context_->sched->disarm(*context_);
+    // Without an owner it was closed meanwhile, and perhaps the socket itself is gone.
+    if (watch_->owners != 0) socket_->close();
 }
 
 bool lingering_close_operation::begin() noexcept {
