@@ -298,7 +298,7 @@ TEST_CASE("a large write to a peer that keeps up does not starve the others", "[
     auto [writer, reader] = connected_sockets(loop);
     shrink_send_buffer(writer.fd());
     std::size_t moved = 0;
-    const std::string sent = pattern(10 << 20);
+    const std::string sent = pattern(1 << 20);
     auto writing = loop.start(write_text(writer, sent, &moved));
     struct local {
         static io_task<std::string> receive(tcp_socket& from, std::size_t size) {

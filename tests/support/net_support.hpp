@@ -96,8 +96,8 @@ inline void wake_for_nothing(test_loop& loop, task_context* waiting) {
 
 /// Destroys a task in the turn in which it has become ready, before it has its own turn.
 ///
-/// Make it, start the victim and let both wait; then `pull` the trigger, make the victim ready, and
-/// `fire`, which takes one turn: epoll reports both, the trigger first.
+/// Make it, start the victim (before or after `aim`) and let both wait; then `pull` the trigger,
+/// make the victim ready, and `fire`, which takes one turn: epoll reports both, the trigger first.
 class sniper {
 public:
     explicit sniper(test_loop& loop) : loop_{loop}, trigger_{loop.socket_pair()} {}
