@@ -4,6 +4,7 @@
 #include <dunlin/util/assert.hpp>
 
 #include <new>
+#include <utility>
 
 namespace dunlin {
 
@@ -17,7 +18,8 @@ task_group::task_group(on_child_error policy) noexcept
 task_group::~task_group() {
     DUNLIN_ASSERT(sched_ == scheduler::current()); // destroyed on another thread
     has_ended_ = true;                             // what destructors spawn now is not run
-    destroy_children();
+    static_cast<void>(destroy_children());
+    if (is_gone_ != nullptr) *is_gone_ = true;
     sched_->forget(static_cast<detail::task_owner&>(*this));
     DUNLIN_ASSERT(waiter_ == nullptr); // somebody still waits in join or drain
 }
@@ -68,12 +70,20 @@ void task_group::destroy(task_context& child) noexcept {
     if (is_apart) detail::free_context(&child);
 }
 
-void task_group::destroy_children() noexcept {
+bool task_group::destroy_children() noexcept {
+    bool is_gone = false;
+    bool* const outer = std::exchange(is_gone_, &is_gone);
     while (first_ != nullptr) { // destructors of the children's locals may come back here
         task_context& child = *first_;
         remove(child);
         destroy(child);
+        if (is_gone) { // and one of them may have owned this group
+            if (outer != nullptr) *outer = true;
+            return false;
+        }
     }
+    is_gone_ = outer;
+    return true;
 }
 
 void task_group::task_ended(task_context& ended) noexcept {
@@ -123,8 +133,7 @@ void task_group::end() noexcept {
 }
 
 void task_group::end_now() noexcept {
-    destroy_children();
-    wake_waiter();
+    if (destroy_children()) wake_waiter();
 }
 
 // ---- waiting for it
@@ -210,7 +219,7 @@ bool drain_operation::is_over() noexcept {
     if (group_->is_empty()) return true;
     if (now().time_since_epoch().count() < deadline_) return false;
     outcome_ = static_cast<detail::outcome>(group_->size());
-    group_->destroy_children();
+    static_cast<void>(group_->destroy_children()); // it is waited for, so it outlives them
     return true;
 }
 

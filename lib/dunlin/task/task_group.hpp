@@ -224,7 +224,7 @@ private:
 
     void add(detail::promise_base& root, std::source_location here) noexcept;
     void destroy(task_context& child) noexcept;
-    void destroy_children() noexcept;
+    [[nodiscard]] bool destroy_children() noexcept; // false: the group died with one of them
     void request(detail::stop_level level) noexcept;
     void note_error(std::error_code why, const detail::error_path* path) noexcept;
     void remove(task_context& child) noexcept;
@@ -239,6 +239,7 @@ private:
     std::size_t size_ = 0;
     std::size_t failures_ = 0;
     detail::group_operation* waiter_ = nullptr;
+    bool* is_gone_ = nullptr; ///< To be set by the destructor, for a call that is under way.
     on_child_error policy_;
     detail::stop_level stop_ = detail::stop_level::none;
     bool has_ended_ = false;
