@@ -1,6 +1,7 @@
 #include <support/net_support.hpp>
 
 #include <arpa/inet.h>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
@@ -112,7 +113,9 @@ int start_child_process() {
     REQUIRE(child >= 0);
     if (child == 0) {
         const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+        ::dup2(nowhere, STDOUT_FILENO);
         ::dup2(nowhere, STDERR_FILENO);
+        std::signal(SIGABRT, SIG_DFL); // Catch would tell of it
         ::alarm(10);
     }
     return child;

@@ -192,7 +192,7 @@ private:
 template <class Function>
 int status_of_child(Function what);
 
-/// Starts a child process: 0 in it. Its standard error is dropped.
+/// Starts a child process: 0 in it. What it prints is dropped.
 [[nodiscard]] int start_child_process();
 [[noreturn]] void end_child_process();
 [[nodiscard]] int wait_for_child_process(int child);
