@@ -109,6 +109,16 @@ def app_problems(path, text):
             yield line, f"<{header}>: what this program needs of the system, the library must offer"
 
 
+def without_arguments(names):
+    """The text without template arguments, nested ones included."""
+    while "<" in names:
+        shorter = re.sub(r"<[^<>]*>", "", names)
+        if shorter == names:
+            break
+        names = shorter
+    return names
+
+
 def derived_operations(texts):
     """The classes that end a chain of derivation from `operation`, and where: {name: (path, line)}."""
     bases, places = {}, {}
@@ -117,7 +127,7 @@ def derived_operations(texts):
     for path, text in texts:
         code = code_only(text)
         for found in head.finditer(code):
-            bases[found[1]] = set(re.findall(r"(?:\w+::)*(\w+)", re.sub(r"<[^<>]*>", "", found[2])))
+            bases[found[1]] = set(re.findall(r"(?:\w+::)*(\w+)", without_arguments(found[2])))
             places[found[1]] = (path, code.count("\n", 0, found.start()) + 1)
     family = {"operation"}
     while True:

@@ -161,13 +161,14 @@ class Six(unittest.TestCase):
     class [[nodiscard]] DUNLIN_API read_operation final : public io_operation, public spellings<read_operation> { };
     class [[nodiscard]] nap final : public detail::operation { };
     // class old_operation : public operation { };
+    class many final : public io_operation, public spellings<many<N>> { };
     class other : public thing<operation> { };
     enum class kind : int { a };
     """
 
     def test_the_ends_of_every_derivation_are_found(self):
         found = tidy.derived_operations([("a.hpp", self.HEADER)])
-        self.assertEqual(sorted(found), ["nap", "read_operation"])
+        self.assertEqual(sorted(found), ["many", "nap", "read_operation"])
         self.assertEqual(found["read_operation"], ("a.hpp", 4))
 
     def test_a_missing_case_and_a_misspelt_tag_are_found(self):
