@@ -1,0 +1,188 @@
+// Sockets when memory is refused: for every allocation of a scene, it fails once, and the scene
+// ends with an error or goes on without it, and leaks nothing. This program has an operator new of
+// its own.
+#include <support/net_support.hpp>
+
+#include <cstdlib>
+#include <new>
+#include <thread>
+#include <vector>
+
+using namespace dunlin;
+using namespace dunlin::test;
+
+namespace {
+
+long allocations = 0;
+long fails_at = -1; // counted from 0; negative: never
+
+void* allocate(std::size_t size, std::size_t alignment) noexcept {
+    if (fails_at >= 0 && allocations == fails_at) {
+        ++allocations;
+        return nullptr;
+    }
+    ++allocations;
+    const std::size_t whole = (size + alignment - 1) / alignment * alignment;
+    return std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
+}
+
+void* allocate_or_throw(std::size_t size, std::size_t alignment) {
+    void* const made = allocate(size, alignment);
+    if (made == nullptr) throw std::bad_alloc{};
+    return made;
+}
+
+constexpr std::size_t usual = alignof(std::max_align_t);
+
+} // namespace
+
+void* operator new(std::size_t size) { return allocate_or_throw(size, usual); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    return allocate(size, usual);
+}
+void* operator new(std::size_t size, std::align_val_t alignment) {
+    return allocate_or_throw(size, static_cast<std::size_t>(alignment));
+}
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+    return allocate(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace {
+
+io_task<> echo_once(tcp_socket client) {
+    const auto data = co_await client.read().or_return();
+    co_await client.write(data).or_return();
+}
+
+io_task<> serve_one(tcp_listener listener) {
+    auto client = co_await listener.accept().or_return();
+    co_await echo_once(std::move(client)).or_return();
+}
+
+io_task<> ask(endpoint where) {
+    auto sock = co_await tcp_socket::connect(where).or_return();
+    co_await sock.write("hello").or_return();
+    const auto answer = co_await sock.read().or_return();
+    CHECK((answer.is_end() || answer.text() == "hello")); // the server may have none
+}
+
+io_task<> scene() {
+    auto bound = tcp_listener::bind(endpoint::loopback_v4(0));
+    auto listener = co_await or_return(std::move(bound));
+    const endpoint where = listener.local_endpoint().value();
+    task_group all;
+    all.spawn(serve_one, std::move(listener));
+    all.spawn(ask, where);
+    co_await all.join().or_return();
+}
+
+} // namespace
+
+TEST_CASE("whichever allocation of an echo is refused, it ends with that error and no leak",
+          "[net][memory]") {
+    struct {
+        long allocated = 0;
+        bool is_over = false;
+        bool threw = false;
+        std::error_code why;
+    } seen;
+    const auto run_scene = [&seen](long nth) {
+        scheduler loop;
+        seen = {};
+        task_group group;
+        allocations = 0;
+        fails_at = nth;
+        try {
+            group.spawn(scene);
+            for (int turn = 0; turn < 1000 && !group.is_empty(); ++turn)
+                static_cast<void>(loop.poll_once(1ms));
+        } catch (const std::bad_alloc&) {
+            seen.threw = true;
+        }
+        fails_at = -1;
+        seen.allocated = allocations;
+        seen.is_over = group.is_empty();
+        seen.why = group.first_error();
+    };
+    long nth = 0;
+    for (;; ++nth) {
+        const std::size_t before = open_descriptors();
+        std::thread{run_scene, nth}.join(); // a new thread has empty pools
+        CAPTURE(nth, seen.why.message());
+        CHECK(seen.is_over);
+        CHECK_FALSE(seen.threw);
+        CHECK(open_descriptors() == before);
+        if (seen.allocated <= nth) break; // it was not refused anything
+        CHECK((seen.why == std::errc::not_enough_memory ||
+               seen.why == std::errc::connection_reset ||
+               seen.why == std::errc::connection_refused));
+    }
+    CHECK_FALSE(seen.why);
+    CHECK(nth > 5);
+}
+
+TEST_CASE("a read whose buffer is refused has taken nothing", "[net][memory]") {
+    test_loop loop;
+    auto [here, there] = loop.tcp_pair();
+    there.send("kept");
+    REQUIRE(becomes_readable(here.fd()));
+    REQUIRE(loop.run(wait_writable(here))); // it has its watch
+    // The only allocation of that size is the buffer's; buffers in the pool are taken out first.
+    std::vector<buffer> hoard;
+    for (int i = 0; i < 64; ++i)
+        hoard.emplace_back(detail::allocate_buffer(), 0);
+    auto reading = loop.start(read_text(here));
+    allocations = 0;
+    fails_at = 0;
+    loop.turn();
+    fails_at = -1;
+    REQUIRE(reading.is_done());
+    const auto refused = reading.result();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error() == std::errc::not_enough_memory);
+    CHECK(loop.run(read_text(here)).value() == "kept");
+}
+
+TEST_CASE("a first operation whose watch is refused fails, and the next one works",
+          "[net][memory]") {
+    test_loop loop;
+    auto [here, there] = loop.tcp_pair();
+    there.send("kept");
+    auto reading = loop.start(read_into(here, loop.scratch()));
+    allocations = 0;
+    fails_at = 0; // the table of watches
+    loop.turn();
+    const bool came_to_it = allocations > 0;
+    fails_at = -1;
+    REQUIRE(came_to_it);
+    REQUIRE(reading.is_done());
+    CHECK(reading.result().error() == std::errc::not_enough_memory);
+    CHECK(here.is_open());
+    CHECK(loop.run(read_text(here)).value() == "kept");
+}
+
+TEST_CASE("a connection that waits holds no buffer", "[net][memory]") {
+    test_loop loop;
+    auto [here, there] = loop.tcp_pair();
+    auto waiting = loop.start(read_text(here));
+    loop.run_until_idle(); // whatever is needed once is there now
+    allocations = 0;
+    const auto first = detail::allocate_buffer(); // the one that the pool has, if it pools
+    const long taken = allocations;
+    const auto second = detail::allocate_buffer();
+    CHECK(taken <= 1);
+    detail::free_buffer(second);
+    detail::free_buffer(first);
+
+    allocations = 0;
+    for (int i = 0; i < 100; ++i)
+        loop.turn();
+    CHECK(allocations == 0);
+    there.send("x");
+    loop.run_until([&] { return waiting.is_done(); });
+    CHECK(waiting.result().value() == "x");
+}
