@@ -86,8 +86,7 @@ TEST_CASE("next_deadline says past, never, or when", "[loop][scheduler]") {
     CHECK_FALSE(loop.sched().next_deadline().has_value());
 
     REQUIRE(loop.sched().get_remote().post([] {}));
-    REQUIRE(loop.sched().next_deadline().has_value());
-    CHECK(*loop.sched().next_deadline() <= now());
+    CHECK(polls_readable(loop.sched().fd(), 0)); // what comes from other threads shows there
 }
 
 TEST_CASE("a foreign loop sleeps on fd() and is woken by a socket", "[loop][scheduler]") {

@@ -39,7 +39,10 @@ io_task<int> passes() {
 io_task<int> gives_error() { co_return refused; }
 
 io_task<int> deep(int depth) {
-    if (depth == 0) co_await fail(refused);
+    if (depth == 0) {
+        co_await fail(refused);
+        co_return 0;
+    }
     const int got = co_await deep(depth - 1).or_return();
     co_return got;
 }
@@ -126,7 +129,7 @@ TEST_CASE("a group keeps the path of its first error, and join goes on from ther
             co_await joined.join().or_return();
         },
         group, line);
-    loop.run_until([&] { return !group.first_path().size() == 0; });
+    loop.run_until([&] { return group.first_path().size() != 0; });
     CHECK(loop.run(deep(3)).error() == refused); // another task's error comes in between
     loop.run_until([&] { return pending.is_done(); });
     CHECK(pending.result().error() == refused);
