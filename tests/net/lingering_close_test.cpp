@@ -157,6 +157,19 @@ TEST_CASE("a lingering close ends with its grace, whatever the peer does", "[net
     CHECK_FALSE(s.ends.here.is_open());
 }
 
+TEST_CASE("a drain lets a lingering close finish", "[net][close]") {
+    scene s;
+    auto started = s.start();
+    s.check_waiting(started);
+    started.drain();
+    s.loop.run_until_idle();
+    REQUIRE_FALSE(started.is_done());
+    s.ends.there.shutdown_write();
+    s.loop.run_until([&] { return started.is_done(); });
+    CHECK(started.result());
+    CHECK_FALSE(s.ends.here.is_open());
+}
+
 TEST_CASE("a lingering close without any grace waits for nobody", "[net][close]") {
     scene s;
     auto started = s.start(-1s);
