@@ -74,7 +74,9 @@ public:
     explicit descriptor(borrowed_fd loan) noexcept : fd_{loan} {}
 
     /// Closes `owned` when this dies.
-    explicit descriptor(unique_fd owned) noexcept : fd_{std::move(owned)} {}
+    explicit descriptor(unique_fd owned) noexcept : fd_{std::move(owned)} {
+        static_cast<void>(fd_.share()); // whoever made it may have kept a duplicate
+    }
 
     /// Waits until a read(2) would not block. A level promise: true by poll(2) at the moment it completes,
     /// also when others read from the same file. Takes nothing. Errors: `not_pollable` for a

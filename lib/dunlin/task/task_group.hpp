@@ -206,10 +206,12 @@ public:
     void adopt(task<T> made, std::source_location here) noexcept {
         static_assert(std::is_void_v<T> || std::is_same_v<T, result<void>>,
                       "a child's value has nowhere to go: spawn an io_task<> or a task<>");
-        if (made.was_refused())
+        if (made.was_refused()) {
             note_error(std::make_error_code(std::errc::not_enough_memory), nullptr);
-        else
+        } else {
+            detail::assert_fresh(made.promise_);
             add(*made.release(), here);
+        }
     }
 
 private:
