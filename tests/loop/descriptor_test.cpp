@@ -280,6 +280,35 @@ TEST_CASE("an owned descriptor whose number was shared is out of epoll while a d
     CHECK(loop.counters().events == events);
 }
 
+TEST_CASE("an owned descriptor of which a duplicate was made before is out of epoll, too",
+          "[loop][descriptor]") {
+    test_loop loop;
+    pipe_ends pipe = make_pipe();
+    const unique_fd duplicate{::fcntl(pipe.reader.get(), F_DUPFD_CLOEXEC, 0)};
+    {
+        descriptor on{std::move(pipe.reader)};
+        auto waiting = loop.start(readable, on);
+        loop.run_until_idle();
+    }
+    const auto events = loop.counters().events;
+    put(pipe.writer, "x");
+    loop.run_until_idle();
+    CHECK(loop.counters().events == events);
+}
+
+TEST_CASE("asking a closed descriptor for its number changes nothing", "[loop][descriptor]") {
+    test_loop loop;
+    pipe_ends pipe = make_pipe();
+    descriptor on{std::move(pipe.reader)};
+    on.close();
+    CHECK_FALSE(on.fd().is_open());
+    CHECK(loop.run(on.readable()).error() == errc::closed);
+    auto [here, there] = loop.socket_pair();
+    here.close();
+    CHECK_FALSE(here.fd().is_open());
+    CHECK(loop.run(here.read(loop.scratch())).error() == errc::closed);
+}
+
 TEST_CASE("a pipe's reader is woken when the last writer goes", "[loop][descriptor]") {
     test_loop loop;
     pipe_ends pipe = make_pipe();

@@ -68,6 +68,19 @@ TEST_CASE("awaiting a task twice, or one that was moved from, is a bug that is n
     CHECK(twice.said("assertion_test.cpp:"));
 }
 
+TEST_CASE("spawning a task that was moved from is a bug that is named", "[task][assert]") {
+    const auto child = run_forked([] {
+        scheduler loop;
+        task_group group;
+        auto once = []() -> task<> { co_return; }();
+        group.spawn(std::move(once));
+        group.spawn(std::move(once));
+        return 0;
+    });
+    CHECK(child.signal == SIGABRT);
+    CHECK(child.said("assertion failed: child"));
+}
+
 TEST_CASE("destroying the group of the running task from inside is a bug that is named",
           "[task][assert]") {
     const auto child = run_forked([] {
