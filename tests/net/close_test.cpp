@@ -149,14 +149,14 @@ TEST_CASE("an event that was on its way when its socket closed reaches no strang
     auto [trigger, pull] = loop.socket_pair();
     auto [victim, there] = loop.socket_pair();
     struct local {
-        // Closes the victim and makes a new socket, which gets its number and its slot, in the
-        // batch that holds an event for the victim.
-        static io_task<std::string> replace(tcp_socket& trigger, tcp_socket& victim) {
+        // Closes a socket and makes a new one, which gets its number and its slot, in the batch
+        // that holds an event for the first.
+        static io_task<std::string> replace(tcp_socket& from, tcp_socket& doomed) {
             std::byte one[1];
-            const std::size_t count = co_await trigger.read(one).or_return();
+            const std::size_t count = co_await from.read(one).or_return();
             CHECK(count == 1);
-            const int number = victim.fd().get();
-            victim.close();
+            const int number = doomed.fd().get();
+            doomed.close();
             auto made = socket_pair();
             auto& [first, second] = made.assume_value();
             CHECK(first.fd().get() == number);
