@@ -59,7 +59,12 @@ namespace {
 // Frames larger than what the pool keeps, so each is an allocation in every build.
 struct ballast {
     ballast() noexcept : bytes{} {}
-    char bytes[4096];
+    ballast(const ballast&) noexcept : bytes{} {}
+    ballast& operator=(const ballast&) = delete;
+    ~ballast() {
+        if (bytes[4095] != 0) std::abort(); // so it has to lie in the frame until then
+    }
+    volatile char bytes[4096];
 };
 
 io_task<int> grandchild() {
