@@ -5,8 +5,9 @@
 
 namespace echo {
 
-/// Talks to the server at `where` until the input ends and everything has come back. Sends and prints at
-/// the same time, byte for byte; on a terminal it shows a prompt whenever all has come back.
+/// Talks to the server at `where` until the input ends and everything has come back. Sends and
+/// prints at the same time, byte for byte; on a terminal it shows a prompt whenever all has come
+/// back.
 dunlin::io_task<> talk(dunlin::endpoint where);
 
 } // namespace echo

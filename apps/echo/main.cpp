@@ -36,9 +36,10 @@ dunlin::result<dunlin::endpoint> find(const place& given) {
 int run_server(const place& given, bool verbose) {
     const auto where = find(given);
     if (!where)
-        return refuse(fmt::format("cannot listen on {}: {} (--host takes an IPv4 or IPv6 address or "
-                                  "localhost, --port a number from 0 to 65535)",
-                                  as_text(given), where.error().message()));
+        return refuse(
+            fmt::format("cannot listen on {}: {} (--host takes an IPv4 or IPv6 address or "
+                        "localhost, --port a number from 0 to 65535)",
+                        as_text(given), where.error().message()));
     auto listener = dunlin::tcp_listener::bind(where.value());
     if (!listener)
         return refuse(fmt::format("cannot listen on {}: {}", where.value().to_string(),

@@ -13,7 +13,9 @@ namespace {
 using namespace std::chrono_literals;
 
 dunlin::io_task<> session(dunlin::tcp_socket client) {
-    while (auto data = co_await client.read().or_return()) // empty: the peer is done; `client` closes itself
+    while (
+        auto data =
+            co_await client.read().or_return()) // empty: the peer is done; `client` closes itself
         co_await client.write(data).or_return();
 }
 

@@ -5,7 +5,8 @@
 
 namespace echo {
 
-/// Serves on `listener` until it is asked to stop. With `verbose`, says what happens on standard output.
+/// Serves on `listener` until it is asked to stop. With `verbose`, says what happens on standard
+/// output.
 dunlin::io_task<> serve(dunlin::tcp_listener listener, bool verbose);
 
 } // namespace echo

@@ -1,4 +1,5 @@
-// Lines on standard output, each flushed: somebody may be waiting for it at the other end of a pipe.
+// Lines on standard output, each flushed: somebody may be waiting for it at the other end of a
+// pipe.
 #pragma once
 
 #include <cstdio>
@@ -6,7 +7,8 @@
 
 namespace echo {
 
-/// A server goes on when nobody can hear it (output closed, disk full), so a failure is passed over.
+/// A server goes on when nobody can hear it (output closed, disk full), so a failure is passed
+/// over.
 inline void say(std::string_view line) noexcept {
     std::fwrite(line.data(), 1, line.size(), stdout);
     std::fputc('\n', stdout);

@@ -3,7 +3,7 @@
  * The code is lib/dunlin/loop/remote.cpp (post), scheduler.cpp (turn, destructor). Each numbered step
  * here is one sequentially consistent atomic operation or one system call there. Spin knows no other
  * memory than a sequentially consistent one, so the model says nothing about weaker orders: for that
- * reason the C++ uses memory_order_seq_cst for steps 2, 3, 4, A and B, and here nothing is proved about
+ * reason the C++ uses memory_order_seq_cst for steps 3, 4, A, B and C, and here nothing is proved about
  * code that does not.
  *
  * Checked for every interleaving of PRODUCERS threads with POSTS posts each, of a scheduler that may
@@ -11,8 +11,8 @@
  *   - no wake-up is lost: the loop never sleeps for good while something is posted ("invalid end state");
  *   - what was accepted is run or abandoned, once; what was refused is neither (assertions).
  *
- * With -DLOOK_FIRST the loop looks at the queue first and announces its sleep second; spin must find
- * the lost wake-up then. wake_protocol_test.py runs both.
+ * With -DLOOK_FIRST the loop looks at the queue first and announces second; spin must find the lost
+ * wake-up then. wake_protocol_test.py runs both.
  */
 #ifndef PRODUCERS
 #define PRODUCERS 3
@@ -30,7 +30,7 @@
 
 byte newest = EMPTY;    /* the stack of posted nodes; CLOSED once the scheduler is gone */
 byte older[NODES];      /* the nodes' links */
-bool is_asleep = false; /* the announcement */
+bool wants_wake = true; /* the announcement: the next poster writes to the eventfd */
 
 byte counter = 0;       /* of the eventfd */
 bool edge = false;      /* epoll has the eventfd on its ready list, edge-triggered */
@@ -46,7 +46,7 @@ byte times_handled[NODES];
 proctype producer(byte first) {
     byte node = first;
     byte seen;
-    bool was_asleep;
+    bool was_wanted;
     do
     :: node < first + POSTS ->
         seen = newest;                                          /* a hint; the exchange decides */
@@ -62,10 +62,10 @@ proctype producer(byte first) {
             }
         od;
         if
-        :: is_asleep ->                                         /* B: load */
-            atomic { was_asleep = is_asleep; is_asleep = false }/* C: exchange: one poster wakes for all */
+        :: wants_wake ->                                         /* B: load */
+            atomic { was_wanted = wants_wake; wants_wake = false }/* C: exchange: one poster wakes for all */
             if
-            :: was_asleep -> atomic { counter++; edge = true }  /* D: write to the eventfd */
+            :: was_wanted -> atomic { counter++; edge = true }  /* D: write to the eventfd */
             :: else
             fi
         :: else
@@ -80,7 +80,7 @@ proctype producer(byte first) {
 byte taken;     /* the list that the loop is working off */
 byte next_taken;
 
-/* scheduler::run_posted, or abandoning in the destructor */
+/* scheduler::wake_up, or abandoning in the destructor */
 inline handle_all(left_behind) {
     atomic { taken = newest; newest = left_behind }             /* 4: exchange */
     do
@@ -96,40 +96,26 @@ inline handle_all(left_behind) {
 
 /* scheduler::turn again and again, then its destructor */
 proctype loop() {
-    bool may_block;
-turn:
-#ifdef LOOK_FIRST
-    may_block = (newest == EMPTY);
-    if
-    :: !is_asleep -> is_asleep = true
-    :: else
-    fi;
-#else
-    if
-    :: !is_asleep -> is_asleep = true                           /* 2: store. It stays announced. */
-    :: else
-    fi;
-    may_block = (newest == EMPTY);                              /* 3: load */
-#endif
-
-wait:                                                           /* epoll_wait */
+turn:                                                           /* epoll_wait */
     if
     :: atomic { edge ->
         edge = false;
         if
-        :: counter == 0 -> goto wait                            /* the kernel asks the eventfd again */
+        :: counter == 0 -> goto turn                            /* the kernel asks the eventfd again */
         :: else
         fi }
-        counter = 0                                             /* read from the eventfd */
+        counter = 0;                                            /* 2: read from the eventfd */
+#ifdef LOOK_FIRST
+        handle_all(EMPTY);
+        wants_wake = true
+#else
+        wants_wake = true;                                      /* 3: store */
+        handle_all(EMPTY)
+#endif
     :: atomic { others > 0 -> others-- }
-    :: !may_block
     :: finished == PRODUCERS && newest == EMPTY && !edge -> goto end  /* it may sleep for ever */
     fi;
 
-    if
-    :: newest != EMPTY -> handle_all(EMPTY)
-    :: else
-    fi;
     if
     :: goto turn
     :: goto end                                                 /* the scheduler may die here */

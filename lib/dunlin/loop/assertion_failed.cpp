@@ -1,4 +1,5 @@
-// Stands in this folder because it names the task that runs, which util/assert.hpp knows nothing of.
+// Stands in this folder because it names the task that runs, which util/assert.hpp knows nothing
+// of.
 #include <dunlin/loop/scheduler.hpp>
 #include <dunlin/sys/foreign.hpp>
 #include <dunlin/util/assert.hpp>

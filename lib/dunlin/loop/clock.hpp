@@ -1,7 +1,7 @@
 // The one clock of the framework: monotonic, in nanoseconds, and moved by the simulation.
 //
-// `std::chrono::steady_clock` would read the same hardware but escape a simulated kernel, so deadlines
-// here have a type of their own. See clock_gettime(2), CLOCK_MONOTONIC.
+// `std::chrono::steady_clock` would read the same hardware but escape a simulated kernel, so
+// deadlines here have a type of their own. See clock_gettime(2), CLOCK_MONOTONIC.
 #pragma once
 
 #include <dunlin/util/api.hpp>

@@ -6,14 +6,16 @@
 
 namespace dunlin {
 
+using detail::direction;
+
 bool descriptor::is_terminal() const noexcept { return sys::is_terminal(fd_.get().get()); }
 
 bool read_some_operation::begin() noexcept {
     if (into_.empty()) return finish();
-    return begin_as(*this);
+    return begin_distrusting();
 }
 
-bool read_some_operation::attempt() noexcept { return attempt_as(*this); }
+bool read_some_operation::attempt() noexcept { return attempt_as<direction::input>(*this); }
 
 bool read_some_operation::try_now() noexcept {
     outcome_ = sys::read_some(watch_->fd, into_.data(), into_.size());
@@ -22,10 +24,10 @@ bool read_some_operation::try_now() noexcept {
 
 bool put_some_operation::begin() noexcept {
     if (bytes_.empty()) return finish();
-    return begin_as(*this);
+    return begin_distrusting();
 }
 
-bool put_some_operation::attempt() noexcept { return attempt_as(*this); }
+bool put_some_operation::attempt() noexcept { return attempt_as<direction::output>(*this); }
 
 bool put_some_operation::try_now() noexcept {
     outcome_ = sys::write_some(watch_->fd, bytes_.data(), bytes_.size());

@@ -16,16 +16,14 @@
 
 namespace dunlin {
 
-/// The awaiter behind `descriptor::read_some`. Single step: stopped or destroyed, it has taken nothing.
-class [[nodiscard]] DUNLIN_API read_some_operation final
-    : public io_operation,
-      public spellings<read_some_operation> {
+/// The awaiter behind `descriptor::read_some`. Single step: stopped or destroyed, it has taken
+/// nothing.
+class [[nodiscard]] DUNLIN_API read_some_operation final : public io_operation,
+                                                           public spellings<read_some_operation> {
 public:
     using value_type = std::size_t;
     read_some_operation(detail::watched_fd& on, std::span<std::byte> into) noexcept
-        : io_operation{on, detail::direction::input}, into_{into} {
-        trusts_no_cache_ = true;
-    }
+        : io_operation{on.attach(), detail::direction::input}, into_{into} {}
     ~read_some_operation() = default;
 
     bool begin() noexcept;
@@ -46,9 +44,7 @@ class [[nodiscard]] DUNLIN_API put_some_operation final : public io_operation,
 public:
     using value_type = std::size_t;
     put_some_operation(detail::watched_fd& on, std::span<const std::byte> bytes) noexcept
-        : io_operation{on, detail::direction::output}, bytes_{bytes} {
-        trusts_no_cache_ = true;
-    }
+        : io_operation{on.attach(), detail::direction::output}, bytes_{bytes} {}
     ~put_some_operation() = default;
 
     bool begin() noexcept;
@@ -65,9 +61,9 @@ private:
 /// A descriptor that was made elsewhere. Move-only; not while an operation on it is pending.
 ///
 /// Its O_NONBLOCK, which it may share with other processes, is never changed. It is taken out of
-/// epoll when this dies. Two of these on one number: the second that must wait is told `busy`. A number
-/// that is closed or reused behind our back does no harm, but nobody is told: a wait for it may
-/// last until it is stopped.
+/// epoll when this dies. Two of these on one number: the second that must wait is told `busy`. A
+/// number that is closed or reused behind our back does no harm, but nobody is told: a wait for it
+/// may last until it is stopped.
 class [[nodiscard]] descriptor {
 public:
     /// Never closes `loan`, which stays open while operations are pending.
@@ -78,25 +74,25 @@ public:
         static_cast<void>(fd_.share()); // whoever made it may have kept a duplicate
     }
 
-    /// Waits until a read(2) would not block. A level promise: true by poll(2) at the moment it completes,
-    /// also when others read from the same file. Takes nothing. Errors: `not_pollable` for a
-    /// regular file and for what else epoll refuses (/dev/null), bad_file_descriptor, `busy`,
+    /// Waits until a read(2) would not block. A level promise: true by poll(2) at the moment it
+    /// completes, also when others read from the same file. Takes nothing. Errors: `not_pollable`
+    /// for a regular file and for what else epoll refuses (/dev/null), bad_file_descriptor, `busy`,
     /// `stopped`, `closed`.
     [[nodiscard]] readable_operation readable() noexcept { return readable_operation{fd_}; }
 
     /// Waits until a write(2) would not block. Otherwise like `readable`.
     [[nodiscard]] writable_operation writable() noexcept { return writable_operation{fd_}; }
 
-    /// Reads what is there, up to `into.size()` bytes, waiting until there is something. Gives their
-    /// number, 0 at the end. See read(2). What is no pipe, socket or terminal is never waited for: a
-    /// regular file is read at once, and blocks as long as the disk takes.
+    /// Reads what is there, up to `into.size()` bytes, waiting until there is something. Gives
+    /// their number, 0 at the end. See read(2). What is no pipe, socket or terminal is never waited
+    /// for: a regular file is read at once, and blocks as long as the disk takes.
     [[nodiscard]] read_some_operation read_some(std::span<std::byte> into) noexcept {
         return read_some_operation{fd_, into};
     }
 
-    /// Writes what there is room for, waiting until there is some; at most 4096 bytes if the descriptor
-    /// is in blocking mode. Gives the number of bytes. See write(2). Writing to a pipe whose
-    /// reader is gone raises SIGPIPE, unless the program ignores it.
+    /// Writes what there is room for, waiting until there is some; at most 4096 bytes if the
+    /// descriptor is in blocking mode. Gives the number of bytes. See write(2). Writing to a pipe
+    /// whose reader is gone raises SIGPIPE, unless the program ignores it.
     [[nodiscard]] put_some_operation write_some(std::span<const std::byte> bytes) noexcept {
         return put_some_operation{fd_, bytes};
     }

@@ -29,7 +29,9 @@ public:
     void clear() noexcept { count_ = 0; }
 
     /// How many steps are kept, and how many there were.
-    [[nodiscard]] std::size_t size() const noexcept { return count_ < capacity ? count_ : capacity; }
+    [[nodiscard]] std::size_t size() const noexcept {
+        return count_ < capacity ? count_ : capacity;
+    }
     [[nodiscard]] std::size_t length() const noexcept { return count_; }
     [[nodiscard]] std::source_location operator[](std::size_t i) const noexcept {
         return steps_[i];

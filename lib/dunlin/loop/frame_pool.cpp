@@ -99,7 +99,9 @@ void give_back(void* memory, std::size_t size) noexcept {
 
 std::uint64_t& word_of(void* frame) noexcept { return static_cast<std::uint64_t*>(frame)[-1]; }
 
-constexpr std::size_t round_up(std::size_t size) noexcept { return (size + step - 1) & ~(step - 1); }
+constexpr std::size_t round_up(std::size_t size) noexcept {
+    return (size + step - 1) & ~(step - 1);
+}
 
 } // namespace
 
@@ -144,13 +146,23 @@ std::byte* allocate_buffer() noexcept {
     return static_cast<std::byte*>(::operator new(buffer_size, std::nothrow));
 }
 
+namespace {
+
+/// A thread's first, or one too many.
+[[gnu::noinline]] void free_first_buffer(std::byte* block) noexcept {
+    if (finds_room())
+        free_buffer(block);
+    else
+        ::operator delete(block);
+}
+
+} // namespace
+
 void free_buffer(std::byte* block) noexcept {
-    if (here.buffer_room != 0 || finds_room()) [[likely]] {
-        here.buffers = ::new (static_cast<void*>(block)) free_block{here.buffers};
-        --here.buffer_room;
-        return;
-    }
-    ::operator delete(block);
+    if (here.buffer_room == 0) [[unlikely]]
+        return free_first_buffer(block);
+    here.buffers = ::new (static_cast<void*>(block)) free_block{here.buffers};
+    --here.buffer_room;
 }
 
 } // namespace dunlin::detail

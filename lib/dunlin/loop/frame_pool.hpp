@@ -1,8 +1,8 @@
 // Memory for coroutine frames and read buffers, recycled per thread.
 //
 // A block goes back to the pool of the thread that frees it, whatever scheduler it served: a frame
-// may be born before `run` and die after it. The word in front of every frame says what its block is.
-// A task's root frame shares its block with the task's context:
+// may be born before `run` and die after it. The word in front of every frame says what its block
+// is. A task's root frame shares its block with the task's context:
 //
 //     | task_context | word | root frame ... |          | word | frame of a child ... |
 //

@@ -16,14 +16,15 @@ bool io_operation::is_stopped() const noexcept {
 
 /// Nobody waits: the operation has failed already, or another one is where it wants to be.
 bool io_operation::refuse() noexcept {
-    if (watch_ != nullptr) outcome_ = detail::failure(errc::busy);
-    return finish(); // else closed, or no memory: the outcome says which
+    const long why = detail::why_no_watch(*watch_);
+    outcome_ = why < 0 ? why : detail::failure(errc::busy);
+    return finish();
 }
 
 /// The last try found nothing, so there is no other unless somebody insists.
-bool io_operation::begin_unready() noexcept {
+bool io_operation::begin_unready(bool insists) noexcept {
     // Before it is told to stop, what is there already still counts, so the kernel is asked.
-    if (trusts_no_cache_ || is_stopped()) {
+    if (insists || is_stopped()) {
         if (!spend())
             wants_turn_ = true;
         else if (try_now())
@@ -32,10 +33,12 @@ bool io_operation::begin_unready() noexcept {
     return begin_to_wait();
 }
 
-bool io_operation::begin_to_wait() noexcept {
+bool io_operation::begin_to_wait() noexcept { return goes_to_wait() ? claim() : finish(); }
+
+/// Becomes its watch's reader or writer, and its task's leaf.
+bool io_operation::claim() noexcept {
     scheduler& sched = *context_->sched;
     DUNLIN_ASSERT(&watch_->home() == &sched); // used on another thread than its scheduler's
-    if (!goes_to_wait()) return finish();
     watch_->waiting_for(direction_) = this;
     wait(sched.turn_time());
     return false;

@@ -3,8 +3,8 @@
 // A derived class says what one try is; everything about waiting, stopping, fairness and a second
 // reader stands here, once. While waiting or queued it is its watch's reader or writer.
 //
-// What happens with every message is a template over the derived class, so that its try is inlined; what
-// happens seldom is out of line and calls the try through its virtual name.
+// What happens with every message is a template over the derived class, so that its try is inlined;
+// what happens seldom is out of line and calls the try through its virtual name.
 #pragma once
 
 #include <dunlin/loop/operation.hpp>
@@ -17,67 +17,77 @@ namespace dunlin {
 
 class DUNLIN_API io_operation : public operation {
 protected:
-    /// Attaches the descriptor to the running scheduler if this is its first operation.
-    io_operation(detail::watched_fd& on, detail::direction way) noexcept
-        : direction_{way}, watch_{on.attach(outcome_)} {}
-
-    /// For a descriptor that is yet to be made, in `begin`: then set `watch_`.
-    explicit io_operation(detail::direction way) noexcept : direction_{way}, watch_{nullptr} {}
+    /// `on` is what `watched_fd::attach` gave: perhaps a stand-in that says why there is no watch.
+    io_operation(detail::watch* on, detail::direction way) noexcept : direction_{way}, watch_{on} {}
 
     ~io_operation() {
         if (is_waiting_) withdraw();
     }
 
-    /// One try: true when the operation is over and its outcome set; false if it would have to wait,
-    /// or has set `wants_turn_`: it could go on, but its budget is spent.
+    /// One try: true when the operation is over and its outcome set; false if it would have to
+    /// wait, or has set `wants_turn_`: it could go on, but its budget is spent.
     virtual bool try_now() noexcept = 0;
 
     /// What `begin` of the derived class does.
-    template <class Self>
+    template <detail::direction Way, class Self>
     [[nodiscard]] bool begin_as(Self& self) noexcept {
-        if (watch_ == nullptr || watch_->waiting_for(direction_) != nullptr) [[unlikely]]
+        if (watch_->waiting_for(Way) != nullptr) [[unlikely]]
             return refuse();
-        if (!watch_->may_go(direction_)) return begin_unready();
-        if (!spend())
-            wants_turn_ = true;
-        else if (self.Self::try_now()) [[likely]]
-            return finish();
-        return begin_to_wait();
+        if (watch_->may_go(Way)) return begin_ready(self);
+        if (watch_->is_registered && context_->stop == detail::stop_level::none) [[likely]]
+            return claim();
+        return begin_unready(false);
+    }
+
+    /// The same for those that trust no cached readiness (`readable`): they ask the kernel every
+    /// time.
+    [[nodiscard]] bool begin_distrusting() noexcept {
+        if (watch_->waiting_for(direction_) != nullptr) return refuse();
+        return begin_unready(true);
     }
 
     /// What `attempt` of the derived class does.
-    template <class Self>
+    template <detail::direction Way, class Self>
     [[nodiscard]] bool attempt_as(Self& self) noexcept {
         if (watch_->owners == 0) [[unlikely]]
             return end_as_closed();
         if (!self.Self::try_now()) [[unlikely]]
             return wait_on();
-        watch_->waiting_for(direction_) = nullptr;
+        watch_->waiting_for(Way) = nullptr;
         return true;
     }
 
     /// What a try that came back with EAGAIN says about the next one.
     void note_empty() noexcept {
         watch_->may_go(detail::direction::input) = false;
-        watch_->reads_to_the_end = false;
+        watch_->short_is_all = watch_->is_registered;
     }
     void note_full() noexcept { watch_->may_go(detail::direction::output) = false; }
 
     detail::direction direction_;
-    bool wants_turn_ = false;      ///< See `try_now`.
-    bool trusts_no_cache_ = false; ///< It asks the kernel every time (`readable`, `writable`).
-    bool is_goodbye_ = false;      ///< Reads, but a drain lets it.
-    detail::watch* watch_;         ///< Null: it has failed already.
+    bool wants_turn_ = false; ///< See `try_now`.
+    bool is_goodbye_ = false; ///< Reads, but a drain lets it.
+    detail::watch* watch_;
 
 private:
+    template <class Self>
+    [[nodiscard]] bool begin_ready(Self& self) noexcept {
+        if (!spend()) [[unlikely]]
+            wants_turn_ = true;
+        else if (self.Self::try_now()) [[likely]]
+            return finish();
+        return begin_to_wait();
+    }
+
     /// A drain ends waits for input, a stop all.
     [[nodiscard]] bool is_stopped() const noexcept;
     [[nodiscard]] bool goes_to_wait() noexcept;
-    bool refuse() noexcept;
-    bool begin_unready() noexcept;
-    bool begin_to_wait() noexcept;
-    bool wait_on() noexcept;
-    bool end_as_closed() noexcept;
+    bool claim() noexcept;
+    [[gnu::noinline]] bool refuse() noexcept;
+    [[gnu::noinline]] bool begin_unready(bool insists) noexcept;
+    [[gnu::noinline]] bool begin_to_wait() noexcept;
+    [[gnu::noinline]] bool wait_on() noexcept;
+    [[gnu::noinline]] bool end_as_closed() noexcept;
     void leave() noexcept;
     void withdraw() noexcept;
 };

@@ -2,14 +2,14 @@
 //
 //     idle ──▶ waiting ◀──▶ queued ──▶ over
 //
-// `begin` tries at once; what cannot complete makes itself the task's leaf and waits. Whatever may let
-// it go on (readiness, a timer, a stop) only queues its task; the run loop then calls `attempt`
+// `begin` tries at once; what cannot complete makes itself the task's leaf and waits. Whatever may
+// let it go on (readiness, a timer, a stop) only queues its task; the run loop then calls `attempt`
 // in the same breath as it resumes, so an operation that is stopped or destroyed in any state
-// before that has done nothing. While waiting it is in the list of what it waits for (a watch, a group),
-// while queued its task is in the run queue as well. Destroying it takes it out of both.
+// before that has done nothing. While waiting it is in the list of what it waits for (a watch, a
+// group), while queued its task is in the run queue as well. Destroying it takes it out of both.
 //
-// An operation lives in the awaiting coroutine's frame, is awaited once, as a temporary, and neither
-// allocates nor throws. Loop thread.
+// An operation lives in the awaiting coroutine's frame, is awaited once, as a temporary, and
+// neither allocates nor throws. Loop thread.
 #pragma once
 
 #include <dunlin/loop/outcome.hpp>
@@ -36,8 +36,8 @@ public:
     operation(const operation&) = delete;
     operation& operator=(const operation&) = delete;
 
-    /// Called by the run loop when the operation's task has its turn. True when the operation is over
-    /// and has its outcome; false sends it back to waiting.
+    /// Called by the run loop when the operation's task has its turn. True when the operation is
+    /// over and has its outcome; false sends it back to waiting.
     virtual bool attempt() noexcept = 0;
 
     /// The task was asked to stop or drain. Queues it, unless the operation knows better.
@@ -70,7 +70,7 @@ public:
     void end_coroutine() noexcept;
 
 protected:
-    operation() noexcept = default;
+    constexpr operation() noexcept = default;
 
     /// A derived class that still waits (`is_waiting_`) takes itself out of what it waits for, then
     /// calls `abandon`: in its own destructor, the last in which it is what it was.
@@ -119,9 +119,10 @@ class or_throw_view {};
 template <class Operation>
 class ignore_view {};
 
-/// The ways to await an operation. Each but the plain one is the same object seen as another base, so
-/// it costs no storage. An operation class `Op` derives from `operation` and from `spellings<Op>`, has
-/// a `value_type`, `bool begin() noexcept` (true: goes on at once) and `value_type take() noexcept`.
+/// The ways to await an operation. Each but the plain one is the same object seen as another base,
+/// so it costs no storage. An operation class `Op` derives from `operation` and from
+/// `spellings<Op>`, has a `value_type`, `bool begin() noexcept` (true: goes on at once) and
+/// `value_type take() noexcept`.
 template <class Operation>
 class spellings : public or_return_view<Operation>,
                   public or_throw_view<Operation>,
@@ -164,13 +165,11 @@ public:
         } else if constexpr (Spelled == detail::spelling::or_return) {
             return awaited_->take();
         } else if constexpr (Spelled == detail::spelling::or_throw) {
-            if (awaited_->get_outcome() < 0)
-                detail::throw_error(awaited_->error());
+            if (awaited_->get_outcome() < 0) detail::throw_error(awaited_->error());
             return awaited_->take();
         } else {
             using answer = result<value_type>;
-            if (awaited_->get_outcome() < 0)
-                return answer{awaited_->error()};
+            if (awaited_->get_outcome() < 0) return answer{awaited_->error()};
             if constexpr (std::is_void_v<value_type>) {
                 awaited_->take();
                 return success();

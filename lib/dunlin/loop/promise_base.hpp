@@ -1,7 +1,8 @@
-// What every coroutine of ours keeps beside its locals: who awaits it, where it stands, how it ended.
+// What every coroutine of ours keeps beside its locals: who awaits it, where it stands, how it
+// ended.
 //
-// The promise types of `task` derive from this. It knows nothing of values, so the scheduler can climb
-// from a coroutine that has ended to the one that awaits it without being a template.
+// The promise types of `task` derive from this. It knows nothing of values, so the scheduler can
+// climb from a coroutine that has ended to the one that awaits it without being a template.
 #pragma once
 
 #include <dunlin/loop/error_path.hpp>
@@ -57,15 +58,15 @@ public:
 
     enum class how : std::uint8_t { not_yet, value, error, exception };
 
-    task_context* context = nullptr;  ///< The task it runs in; set when it is started.
-    promise_base* parent = nullptr;   ///< Who awaits it; none for a task's root.
-    std::source_location where;       ///< The `co_await` it stands at.
+    task_context* context = nullptr; ///< The task it runs in; set when it is started.
+    promise_base* parent = nullptr;  ///< Who awaits it; none for a task's root.
+    std::source_location where;      ///< The `co_await` it stands at.
     union {
         std::error_code error;
         std::exception_ptr exception;
     };
     how ending = how::not_yet;
-    bool passes_error_up = false; ///< The parent awaits it with `or_return`.
+    bool passes_error_up = false;  ///< The parent awaits it with `or_return`.
     bool error_is_on_path = false; ///< `error` came by an `or_return`: its path is being recorded.
 };
 

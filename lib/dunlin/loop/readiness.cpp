@@ -5,7 +5,9 @@
 
 namespace dunlin {
 
-bool readable_operation::begin() noexcept { return begin_as(*this); }
+using detail::direction;
+
+bool readable_operation::begin() noexcept { return begin_distrusting(); }
 
 bool readable_operation::try_now() noexcept {
     // poll(2) calls a regular file readable for ever, so only epoll can tell that waiting for it
@@ -18,9 +20,9 @@ bool readable_operation::try_now() noexcept {
     return outcome_ != 0;
 }
 
-bool readable_operation::attempt() noexcept { return attempt_as(*this); }
+bool readable_operation::attempt() noexcept { return attempt_as<direction::input>(*this); }
 
-bool writable_operation::begin() noexcept { return begin_as(*this); }
+bool writable_operation::begin() noexcept { return begin_distrusting(); }
 
 bool writable_operation::try_now() noexcept {
     if (!watch_->is_registered) {
@@ -31,6 +33,6 @@ bool writable_operation::try_now() noexcept {
     return outcome_ != 0;
 }
 
-bool writable_operation::attempt() noexcept { return attempt_as(*this); }
+bool writable_operation::attempt() noexcept { return attempt_as<direction::output>(*this); }
 
 } // namespace dunlin

@@ -1,8 +1,8 @@
 // `readable()` and `writable()`: the two futures under everything.
 //
-// They are level promises: they complete when poll(2) would say so at that moment. Since somebody else
-// may read the descriptor behind our back, they trust no cached readiness: each asks poll(2) first
-// and waits for epoll's next edge only if it says no, then asks again.
+// They are level promises: they complete when poll(2) would say so at that moment. Since somebody
+// else may read the descriptor behind our back, they trust no cached readiness: each asks poll(2)
+// first and waits for epoll's next edge only if it says no, then asks again.
 #pragma once
 
 #include <dunlin/loop/io_operation.hpp>
@@ -19,9 +19,7 @@ class [[nodiscard]] DUNLIN_API readable_operation final : public io_operation,
 public:
     using value_type = void;
     explicit readable_operation(detail::watched_fd& on) noexcept
-        : io_operation{on, detail::direction::input} {
-        trusts_no_cache_ = true;
-    }
+        : io_operation{on.attach(), detail::direction::input} {}
     ~readable_operation() = default;
     bool begin() noexcept;
     bool attempt() noexcept override;
@@ -32,15 +30,14 @@ private:
     bool try_now() noexcept override;
 };
 
-/// Waits until a write(2) would not block. Otherwise like `readable_operation`, in the writer's place.
+/// Waits until a write(2) would not block. Otherwise like `readable_operation`, in the writer's
+/// place.
 class [[nodiscard]] DUNLIN_API writable_operation final : public io_operation,
                                                           public spellings<writable_operation> {
 public:
     using value_type = void;
     explicit writable_operation(detail::watched_fd& on) noexcept
-        : io_operation{on, detail::direction::output} {
-        trusts_no_cache_ = true;
-    }
+        : io_operation{on.attach(), detail::direction::output} {}
     ~writable_operation() = default;
     bool begin() noexcept;
     bool attempt() noexcept override;

@@ -54,15 +54,15 @@ bool remote::post(post_node& node) const noexcept {
     } while (!state_->newest.compare_exchange_weak(newest, &node, std::memory_order_seq_cst,
                                                    std::memory_order_relaxed));
     // The node may be run and gone from here on.
-    if (state_->is_asleep.load(std::memory_order_seq_cst) &&
-        state_->is_asleep.exchange(false, std::memory_order_seq_cst))
+    if (state_->wants_wake.load(std::memory_order_seq_cst) &&
+        state_->wants_wake.exchange(false, std::memory_order_seq_cst))
         sys::signal_eventfd(state_->wake.get());
     return true;
 }
 
 bool remote::is_alive() const noexcept {
-    return state_ != nullptr && state_->newest.load(std::memory_order_acquire) !=
-                                    detail::remote_state::closed_mark();
+    return state_ != nullptr &&
+           state_->newest.load(std::memory_order_acquire) != detail::remote_state::closed_mark();
 }
 
 } // namespace dunlin

@@ -20,8 +20,8 @@ struct remote_state;
 
 /// Something to run on a scheduler's thread, brought by the caller: posting it allocates nothing.
 ///
-/// From `post` until `run` or `abandon` is called it belongs to the scheduler and must stay alive. It
-/// may be posted again from then on, from within either of them too.
+/// From `post` until `run` or `abandon` is called it belongs to the scheduler and must stay alive.
+/// It may be posted again from then on, from within either of them too.
 class DUNLIN_API post_node {
 public:
     post_node() noexcept = default;
@@ -51,13 +51,13 @@ public:
     }
     ~remote();
 
-    /// Has `node` run on the scheduler's thread. False once the scheduler is gone: then nothing is called.
-    /// Lock-free; wakes the scheduler only if it sleeps, and once for many posts. Any thread.
+    /// Has `node` run on the scheduler's thread. False once the scheduler is gone: then nothing is
+    /// called. Lock-free; the scheduler is woken once for many posts. Any thread.
     [[nodiscard]] bool post(post_node& node) const noexcept;
 
-    /// Has `function()` run on the scheduler's thread; it must not throw. False once the scheduler is
-    /// gone, or when memory for the copy is refused. If the scheduler ends before its turn comes, the
-    /// copy is destroyed unrun. Any thread.
+    /// Has `function()` run on the scheduler's thread; it must not throw. False once the scheduler
+    /// is gone, or when memory for the copy is refused. If the scheduler ends before its turn
+    /// comes, the copy is destroyed unrun. Any thread.
     template <class Function>
     [[nodiscard]] bool post(Function function) const noexcept
         requires(std::is_invocable_v<Function&>)

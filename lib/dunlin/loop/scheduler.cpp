@@ -1,8 +1,8 @@
 #include <dunlin/loop/scheduler.hpp>
 
+#include <dunlin/loop/detail/remote_state.hpp>
 #include <dunlin/loop/operation.hpp>
 #include <dunlin/loop/remote.hpp>
-#include <dunlin/loop/detail/remote_state.hpp>
 #include <dunlin/loop/starved_acceptor.hpp>
 #include <dunlin/sys/clock.hpp>
 #include <dunlin/sys/eventfd.hpp>
@@ -30,8 +30,8 @@ constexpr epoll_flags lets_read = epoll_flags::in | epoll_flags::priority |
                                   epoll_flags::read_hangup | epoll_flags::hangup |
                                   epoll_flags::error;
 constexpr epoll_flags lets_write = epoll_flags::out | epoll_flags::hangup | epoll_flags::error;
-constexpr epoll_flags unsettles = epoll_flags::priority | epoll_flags::read_hangup |
-                                  epoll_flags::hangup | epoll_flags::error;
+constexpr epoll_flags unsettles =
+    epoll_flags::priority | epoll_flags::read_hangup | epoll_flags::hangup | epoll_flags::error;
 
 } // namespace
 
@@ -68,8 +68,8 @@ scheduler::scheduler(scheduler_options options) noexcept
         opening_error_ = std::make_error_code(std::errc::not_enough_memory);
         return;
     }
-    const auto added = epoll_.add(remote_->wake, epoll_flags::in | epoll_flags::edge_triggered,
-                                  wake_key);
+    const auto added =
+        epoll_.add(remote_->wake, epoll_flags::in | epoll_flags::edge_triggered, wake_key);
     if (!added) opening_error_ = added.error();
 }
 
@@ -101,44 +101,25 @@ scheduler::as_current::as_current(scheduler& now_current) noexcept
 
 scheduler::as_current::~as_current() { current_scheduler = outer_; }
 
-result<std::size_t>
-scheduler::poll_once(std::optional<std::chrono::nanoseconds> max_wait) noexcept {
-    DUNLIN_ASSERT(running_ == nullptr); // not from inside a task
-    if (opening_error_) return opening_error_;
-    std::int64_t wait = forever;
-    if (max_wait) wait = max_wait->count() > 0 ? max_wait->count() : 0;
-    const as_current here{*this};
-    const long done = turn(wait);
-    // Whoever ended the wait in this turn took the announcement back. A foreign loop will sleep on
-    // `fd()` without asking again, so announce and look here too.
-    if (!remote_->is_asleep.load(std::memory_order_relaxed)) {
-        remote_->is_asleep.store(true, std::memory_order_seq_cst);
-        if (remote_->newest.load(std::memory_order_seq_cst) != nullptr)
-            sys::signal_eventfd(remote_->wake.get());
-    }
-    if (done < 0) return detail::to_error(done);
-    return static_cast<std::size_t>(done);
-}
-
-std::int64_t scheduler::time_to_wait(std::int64_t at_most) const noexcept {
-    // `now_` may be old by now; then the wait would be too long by as much, so ask again.
-    const std::int64_t left = timers_.next_wakeup() - sys::monotonic_now();
-    if (left <= 0) return 0;
-    return at_most == forever || left < at_most ? left : at_most;
-}
-
 [[gnu::always_inline]] inline void scheduler::note(const epoll::event& event) noexcept {
-    if (event.data() == wake_key) [[unlikely]] {
-        sys::clear_eventfd(remote_->wake.get());
-        was_woken_ = true;
-        return;
-    }
+    if (event.data() == wake_key) [[unlikely]]
+        return wake_up();
     detail::watch* const w = watches_.find(event.data());
-    if (w == nullptr) return; // for the slot's former tenant
+    if (w == nullptr) [[unlikely]]
+        return; // for the slot's former tenant
     const epoll_flags flags = event.flags();
-    if (flags.has_any(unsettles)) w->reads_to_the_end = true;
-    if (flags.has_any(lets_read)) note_ready(*w, detail::direction::input);
-    if (flags.has_any(lets_write)) note_ready(*w, detail::direction::output);
+    if (flags.has_any(unsettles)) [[unlikely]]
+        w->short_is_all = false;
+    if (flags.has_any(lets_read)) [[likely]] {
+        w->may_go(detail::direction::input) = true;
+        if (operation* const reader = w->waiting_for(detail::direction::input)) [[likely]]
+            schedule(reader->task());
+    }
+    if (flags.has_any(lets_write)) [[likely]] {
+        w->may_go(detail::direction::output) = true;
+        if (operation* const writer = w->waiting_for(detail::direction::output)) [[unlikely]]
+            schedule(writer->task());
+    }
 }
 
 [[gnu::always_inline]] inline void scheduler::run_entry(task_context& task) noexcept {
@@ -164,30 +145,23 @@ std::int64_t scheduler::time_to_wait(std::int64_t at_most) const noexcept {
     running_ = nullptr;
 }
 
-long scheduler::turn(std::int64_t wait) noexcept {
+[[gnu::always_inline]] inline long scheduler::turn(std::int64_t wait) noexcept {
     if (!later_.is_empty()) ready_.append(later_);
     if (!ready_.is_empty())
         wait = 0;
     else if (wait != 0 && !timers_.is_empty())
         wait = time_to_wait(wait);
 
-    // Announce, then look again: see remote_state.hpp. It stays announced between turns, for a
-    // foreign loop that sleeps on `fd()`.
-    if (!remote_->is_asleep.load(std::memory_order_relaxed))
-        remote_->is_asleep.store(true, std::memory_order_seq_cst);
-    if (remote_->newest.load(std::memory_order_seq_cst) != nullptr) wait = 0;
-
     const int count = epoll_.poll_raw(events_, wait);
     now_ = sys::monotonic_now();
     ++counters_.turns;
     if (count > 0) {
-        counters_.events += static_cast<std::uint64_t>(count);
+        counters_.events += static_cast<unsigned>(count);
         for (int i = 0; i < count; ++i)
             note(events_[i]);
     } else if (count < 0 && count != -EINTR) {
         return count;
     }
-    if (remote_->newest.load(std::memory_order_acquire) != nullptr) run_posted();
     if (!timers_.is_empty()) {
         while (timer_node* const due = timers_.pop_due(now_))
             schedule(static_cast<task_context&>(*due));
@@ -204,6 +178,36 @@ long scheduler::turn(std::int64_t wait) noexcept {
     return done;
 }
 
+result<std::size_t>
+scheduler::poll_once(std::optional<std::chrono::nanoseconds> max_wait) noexcept {
+    DUNLIN_ASSERT(running_ == nullptr); // not from inside a task
+    if (opening_error_) return opening_error_;
+    std::int64_t wait = forever;
+    if (max_wait) wait = max_wait->count() > 0 ? max_wait->count() : 0;
+    const as_current here{*this};
+    const long done = turn(wait);
+    if (done < 0) return detail::to_error(done);
+    return static_cast<std::size_t>(done);
+}
+
+result<void> scheduler::run_while(const std::size_t& nonzero) noexcept {
+    DUNLIN_ASSERT(running_ == nullptr); // not from inside a task
+    if (opening_error_) return opening_error_;
+    const as_current here{*this};
+    was_woken_ = false;
+    while (nonzero != 0 && !was_woken_)
+        if (const long done = turn(forever); done < 0) [[unlikely]]
+            return detail::to_error(done);
+    return success();
+}
+
+std::int64_t scheduler::time_to_wait(std::int64_t at_most) const noexcept {
+    // `now_` may be old by now; then the wait would be too long by as much, so ask again.
+    const std::int64_t left = timers_.next_wakeup() - sys::monotonic_now();
+    if (left <= 0) return 0;
+    return at_most == forever || left < at_most ? left : at_most;
+}
+
 void scheduler::end_owners() noexcept {
     while (to_end_ != nullptr) {
         detail::task_owner& owner = *to_end_;
@@ -213,7 +217,12 @@ void scheduler::end_owners() noexcept {
     }
 }
 
-void scheduler::run_posted() noexcept {
+/// Somebody wrote to the eventfd: a poster, or a signal handler.
+void scheduler::wake_up() noexcept {
+    was_woken_ = true;
+    sys::clear_eventfd(remote_->wake.get());
+    // Announce that the next poster is to wake us, then look: see remote_state.hpp.
+    remote_->wants_wake.store(true, std::memory_order_seq_cst);
     post_node* node = remote_->take_all(nullptr);
     while (node != nullptr) {
         post_node* const next = node->next;
@@ -241,9 +250,7 @@ bool scheduler::climb(task_context& task) noexcept {
 }
 
 std::optional<time_point> scheduler::next_deadline() const noexcept {
-    const bool can_run =
-        !ready_.is_empty() || !later_.is_empty() ||
-        (remote_ != nullptr && remote_->newest.load(std::memory_order_seq_cst) != nullptr);
+    const bool can_run = !ready_.is_empty() || !later_.is_empty();
     if (can_run) return time_point{std::chrono::nanoseconds{now_}};
     if (timers_.is_empty()) return std::nullopt;
     return time_point{std::chrono::nanoseconds{timers_.next_wakeup()}};
@@ -256,8 +263,15 @@ int scheduler::wake_number() const noexcept {
 }
 
 void scheduler::forget(task_context& task) noexcept {
-    if (task.is_queued()) run_queue::remove(task);
+    const bool is_retired = task.run_link::next == &task;
+    if (task.is_queued() && !is_retired) run_queue::remove(task);
     disarm(task);
+}
+
+void scheduler::retire(task_context& task) noexcept {
+    forget(task);
+    task.run_link::next = &task; // in a queue of its own, of which it is never taken out
+    task.run_link::prev = &task;
 }
 
 void scheduler::arm(task_context& task, std::int64_t deadline) noexcept {
@@ -284,6 +298,7 @@ long scheduler::register_watch(detail::watch& w) noexcept {
     // epoll took the number as new, so whoever borrowed it before watches a file that is gone.
     borrowed_.mark_stale(w.fd);
     w.is_registered = true;
+    w.short_is_all = true;
     if (w.is_borrowed) borrowed_.add(w);
     ++counters_.registrations;
     return 0;

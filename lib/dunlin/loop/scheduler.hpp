@@ -1,10 +1,10 @@
 // The event loop: one thread, one epoll, no locks.
 //
-// One turn: wait for epoll (not at all if a task can run); read the clock once; queue the tasks whose
-// descriptors became ready; queue the timers that are due; then run the queue until it is empty, but at most
-// 256 resumptions. Tasks that spent their budget wait for the next turn. Handlers hardly ever see
-// this class: `run` makes one, and operations find theirs through the task that awaits them. See
-// docs/design.md for why, remote.hpp for the way in from other threads.
+// One turn: wait for epoll (not at all if a task can run); read the clock once; queue the tasks
+// whose descriptors became ready; queue the timers that are due; then run the queue until it is
+// empty, but at most 256 resumptions. Tasks that spent their budget wait for the next turn.
+// Handlers hardly ever see this class: `run` makes one, and operations find theirs through the task
+// that awaits them. See docs/design.md for why, remote.hpp for the way in from other threads.
 #pragma once
 
 #include <dunlin/loop/clock.hpp>
@@ -77,8 +77,8 @@ public:
     /// which also minds `next_deadline` and calls `poll_once(0ns)`. Close-on-exec, owned here.
     [[nodiscard]] borrowed_fd fd() const noexcept { return epoll_.fd(); }
 
-    /// When `poll_once` should be called even if `fd()` stays quiet: the past if a task can run now,
-    /// nullopt if nothing is planned.
+    /// When `poll_once` should be called even if `fd()` stays quiet: the past if a task can run
+    /// now, nullopt if nothing is planned.
     [[nodiscard]] std::optional<time_point> next_deadline() const noexcept;
 
     /// The way in from other threads. Outlives the scheduler. See remote.hpp.
@@ -88,8 +88,8 @@ public:
 
     // What follows is for `run`, operations and task groups, not for users.
 
-    /// One turn, waiting at most `wait` nanoseconds (-1: forever). Resumptions, or -errno.
-    [[nodiscard]] long turn(std::int64_t wait) noexcept;
+    /// Turns until `nonzero` is zero, or until something other than a descriptor has woken it.
+    result<void> run_while(const std::size_t& nonzero) noexcept;
 
     /// Makes a scheduler this thread's current one while it lives.
     class as_current {
@@ -103,12 +103,6 @@ public:
         scheduler* outer_;
     };
 
-    /// Whether something other than a descriptor has woken it since this was last asked.
-    [[nodiscard]] bool take_wake_up() noexcept { return std::exchange(was_woken_, false); }
-
-    /// Why it could not be opened, if it could not.
-    [[nodiscard]] std::error_code opening_error() const noexcept { return opening_error_; }
-
     /// The clock of this turn, nanoseconds: what it was when epoll_wait returned.
     [[nodiscard]] std::int64_t turn_time() const noexcept { return now_; }
 
@@ -117,14 +111,17 @@ public:
 
     /// Puts the task into the run queue, unless it is there or is being destroyed.
     void schedule(task_context& task) noexcept {
-        if (!task.is_queued() && !task.is_dying) ready_.push_back(task);
+        if (!task.is_queued()) ready_.push_back(task);
     }
     /// Likewise, but for the next turn.
     void schedule_later(task_context& task) noexcept {
-        if (!task.is_queued() && !task.is_dying) later_.push_back(task);
+        if (!task.is_queued()) later_.push_back(task);
     }
-    /// Takes a task out of the queue and disarms its timer: it is about to be destroyed.
+    /// Takes a task out of the queue and disarms its timer.
     void forget(task_context& task) noexcept;
+
+    /// The same for good: the task is about to be destroyed, and nothing queues it any more.
+    void retire(task_context& task) noexcept;
 
     /// What a signal handler writes to (sys/stop_signals.hpp); -1 if the scheduler failed to open.
     [[nodiscard]] int wake_number() const noexcept;
@@ -195,15 +192,12 @@ private:
         detail::run_link head_;
     };
 
+    long turn(std::int64_t wait) noexcept;
     [[nodiscard]] std::int64_t time_to_wait(std::int64_t at_most) const noexcept;
     void note(const epoll::event& event) noexcept;
-    void note_ready(detail::watch& w, detail::direction way) noexcept {
-        w.may_go(way) = true;
-        if (operation* const waiting = w.waiting_for(way)) schedule(waiting->task());
-    }
     void run_entry(task_context& task) noexcept;
     bool climb(task_context& task) noexcept;
-    void run_posted() noexcept;
+    [[gnu::noinline]] void wake_up() noexcept;
     void end_owners() noexcept;
 
     static constexpr std::size_t batch = 256;

@@ -1,5 +1,5 @@
-// What only a suspended task needs, once per task: its place in the run queue, its timer, whether it
-// was asked to stop, and the one operation it waits for.
+// What only a suspended task needs, once per task: its place in the run queue, its timer, whether
+// it was asked to stop, and the one operation it waits for.
 //
 // A task is a root coroutine and all that it awaits; at any time exactly one of them runs or waits.
 // The context lies in front of the root's frame, in one block with it (frame_pool.hpp). Whoever
@@ -85,7 +85,6 @@ public:
     std::uint8_t budget = 0;         ///< Operations it may still complete at once in this entry.
     detail::stop_level stop = detail::stop_level::none;
     bool has_ended = false; ///< `innermost` has just ended; the run loop goes on above it.
-    bool is_dying = false;  ///< Its frames are being destroyed; nothing queues it any more.
 
     detail::task_owner* owner;
     task_context* sibling_next = nullptr;

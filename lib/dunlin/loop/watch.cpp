@@ -24,8 +24,8 @@ bool watch_table::grow() noexcept {
         ::operator delete(chunks_);
         chunks_ = grown;
     }
-    void* const page = ::operator new(watch_chunk::bytes, std::align_val_t{watch_chunk::bytes},
-                                      std::nothrow);
+    void* const page =
+        ::operator new(watch_chunk::bytes, std::align_val_t{watch_chunk::bytes}, std::nothrow);
     if (page == nullptr) return false;
     auto* const chunk = ::new (page) watch_chunk{};
     chunk->home = home_;

@@ -1,12 +1,13 @@
 // One watched descriptor: who waits for it, and what epoll last said.
 //
-// Watches lie in chunks that never move, so whoever owns the descriptor holds a plain pointer. epoll
-// holds none: its 64 bits of data are slot and generation, and closing bumps the generation, so an
-// event that was already on its way cannot reach the slot's next tenant.
+// Watches lie in chunks that never move, so whoever owns the descriptor holds a plain pointer.
+// epoll holds none: its 64 bits of data are slot and generation, and closing bumps the generation,
+// so an event that was already on its way cannot reach the slot's next tenant.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 namespace dunlin {
 
@@ -19,17 +20,20 @@ namespace detail {
 enum class direction : std::uint8_t { input, output };
 
 struct watch {
-    operation* waiting[2]; ///< By direction: waits, or is queued to try again; at most one each.
-    std::int32_t fd;       ///< -1 once closed; in a free slot the next free one.
-    std::uint32_t generation;
-    std::uint32_t slot;
-    bool may_go_on[2];         ///< By direction: nothing has said yet that one would have to wait.
-    bool is_registered : 1;    ///< epoll knows it.
-    bool reads_to_the_end : 1; ///< RDHUP, HUP, ERR or PRI was seen: a short read proves nothing.
-    bool is_borrowed : 1;      ///< Somebody else closes the number.
-    bool is_shared : 1;        ///< Its number was given out: a duplicate may live.
-    bool is_stale : 1;         ///< The number now means another file.
-    std::uint8_t owners;       ///< Handles that hold it: 1, or 2 after a split.
+    operation* waiting[2] =
+        {};               ///< By direction: waits, or is queued to try again; at most one each.
+    std::int32_t fd = -1; ///< -1 once closed; in a free slot the next free one.
+    std::uint32_t generation = 0;
+    std::uint32_t slot = 0;
+    bool may_go_on[2] = {}; ///< By direction: nothing has said yet that one would have to wait.
+    bool is_registered : 1 = false; ///< epoll knows it.
+    /// A short read of a stream has drained it (epoll(7), Q9): epoll has it, and has not spoken of
+    /// an end, an error or an urgent mark (RDHUP, HUP, ERR, PRI), where a read stops short as well.
+    bool short_is_all : 1 = false;
+    bool is_borrowed : 1 = false; ///< Somebody else closes the number.
+    bool is_shared : 1 = false;   ///< Its number was given out: a duplicate may live.
+    bool is_stale : 1 = false;    ///< The number now means another file.
+    std::uint8_t owners = 0;      ///< Handles that hold it: 1, or 2 after a split.
 
     [[nodiscard]] operation*& waiting_for(direction way) noexcept {
         return waiting[static_cast<std::size_t>(way)];
@@ -73,8 +77,9 @@ public:
 
     /// The watch that an event is about, or nullptr if its generation has passed.
     [[nodiscard]] watch* find(std::uint64_t key) const noexcept {
-        watch& found = at(static_cast<std::uint32_t>(key));
-        return found.generation == static_cast<std::uint32_t>(key >> 32) ? &found : nullptr;
+        // Laundered, or g++ 12 computes the address anew for each member that is looked at.
+        watch* const found = std::launder(&at(static_cast<std::uint32_t>(key)));
+        return found->generation == static_cast<std::uint32_t>(key >> 32) ? found : nullptr;
     }
 
     /// What epoll keeps for this watch.

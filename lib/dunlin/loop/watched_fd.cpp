@@ -8,18 +8,33 @@
 
 namespace dunlin::detail {
 
-watch* watched_fd::attach_first(long& why) noexcept {
-    if (word_ == none) {
-        why = failure(errc::closed);
-        return nullptr;
-    }
+namespace {
+
+/// Sits in both places of the stand-ins, so that whoever comes is sent away and asks why.
+class occupant final : public operation {
+public:
+    constexpr occupant() noexcept = default;
+    bool attempt() noexcept override { return true; }
+};
+
+constinit occupant nobody;
+constinit watch closed{.waiting = {&nobody, &nobody}, .fd = -1};
+constinit watch out_of_memory{.waiting = {&nobody, &nobody}, .fd = -1};
+
+} // namespace
+
+long why_no_watch(const watch& given) noexcept {
+    if (&given == &closed) return failure(errc::closed);
+    if (&given == &out_of_memory) return -ENOMEM;
+    return 0;
+}
+
+watch* watched_fd::attach_first() noexcept {
+    if (word_ == none) return &closed;
     scheduler* const running = scheduler::current();
     DUNLIN_ASSERT(running != nullptr); // an operation outside of any scheduler
     watch* const made = running->add_watch(number());
-    if (made == nullptr) {
-        why = -ENOMEM;
-        return nullptr;
-    }
+    if (made == nullptr) return &out_of_memory;
     made->is_borrowed = (word_ & borrowed_bit) != 0;
     made->is_shared = (word_ & shared_bit) != 0;
     word_ = reinterpret_cast<std::uintptr_t>(made);

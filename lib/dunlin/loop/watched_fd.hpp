@@ -1,8 +1,9 @@
 // A descriptor that tasks can wait for: the member that sockets, listeners and `descriptor` have.
 //
 // It starts as a plain number of no scheduler and may be moved between threads then. The first
-// operation attaches it to the scheduler that runs, where it stays until it is closed. epoll hears of
-// it only when somebody must wait. One word: a pointer to the watch, or the number and two flags.
+// operation attaches it to the scheduler that runs, where it stays until it is closed. epoll hears
+// of it only when somebody must wait. One word: a pointer to the watch, or the number and two
+// flags.
 #pragma once
 
 #include <dunlin/loop/watch.hpp>
@@ -12,6 +13,9 @@
 #include <cstdint>
 
 namespace dunlin::detail {
+
+/// The outcome for a stand-in that `watched_fd::attach` gave; 0 if it is a true watch.
+[[nodiscard]] DUNLIN_API long why_no_watch(const watch& given) noexcept;
 
 class DUNLIN_API watched_fd {
 public:
@@ -55,12 +59,12 @@ public:
         return get();
     }
 
-    /// The watch, attached to the running scheduler if it has none yet. Null, with `why` set to the
-    /// outcome, when it is closed or memory is refused. A scheduler must be running.
-    [[nodiscard]] watch* attach(long& why) noexcept {
+    /// The watch, attached to the running scheduler if it has none yet; if it is closed or memory
+    /// is refused, a stand-in that is busy both ways (`why_no_watch`). A scheduler must be running.
+    [[nodiscard]] watch* attach() noexcept {
         if (is_attached()) [[likely]]
             return attached();
-        return attach_first(why);
+        return attach_first();
     }
 
     /// A second owner of the same watch, which is attached. The last one closes.
@@ -75,7 +79,8 @@ private:
     static_assert(sizeof(std::uintptr_t) == 8, "a number and its flags fit into a pointer");
 
     [[nodiscard]] static constexpr std::uintptr_t loose(int number, std::uintptr_t bits) noexcept {
-        return std::uintptr_t{static_cast<std::uint32_t>(number)} << number_shift | loose_bit | bits;
+        return std::uintptr_t{static_cast<std::uint32_t>(number)} << number_shift | loose_bit |
+               bits;
     }
     static constexpr std::uintptr_t none = std::uintptr_t{0xffff'ffff} << number_shift | loose_bit;
 
@@ -86,7 +91,7 @@ private:
     }
 
     void release() noexcept;
-    watch* attach_first(long& why) noexcept;
+    watch* attach_first() noexcept;
 
     std::uintptr_t word_ = none;
 };

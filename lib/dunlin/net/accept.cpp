@@ -8,6 +8,8 @@
 
 namespace dunlin {
 
+using detail::direction;
+
 namespace {
 
 constexpr std::int64_t retry_after = 100'000'000; // nanoseconds
@@ -42,7 +44,7 @@ accept_operation::~accept_operation() {
     if (starved_.waiting != nullptr) recover();
 }
 
-bool accept_operation::begin() noexcept { return begin_as(*this); }
+bool accept_operation::begin() noexcept { return begin_as<direction::input>(*this); }
 
 bool accept_operation::try_now() noexcept {
     for (;;) {
@@ -72,7 +74,7 @@ bool accept_operation::try_now() noexcept {
     }
 }
 
-bool accept_operation::attempt() noexcept { return attempt_as(*this); }
+bool accept_operation::attempt() noexcept { return attempt_as<direction::input>(*this); }
 
 void accept_operation::starve(int why) noexcept {
     scheduler& sched = *context_->sched;

@@ -10,16 +10,16 @@ namespace dunlin {
 
 /// Waits for a connection and takes one. Single step: stopped or destroyed, it has taken none.
 ///
-/// Connections that died in the queue are passed over (ECONNABORTED and its kin, see accept(2)). When
-/// descriptors or memory have run out it pauses until a descriptor is closed here, and tries again
-/// ten times a second in case one is closed elsewhere; the connections wait in the kernel's queue.
-/// Allocates nothing. Loop thread.
+/// Connections that died in the queue are passed over (ECONNABORTED and its kin, see accept(2)).
+/// When descriptors or memory have run out it pauses until a descriptor is closed here, and tries
+/// again ten times a second in case one is closed elsewhere; the connections wait in the kernel's
+/// queue. Allocates nothing. Loop thread.
 class [[nodiscard]] DUNLIN_API accept_operation final : public io_operation,
                                                         public spellings<accept_operation> {
 public:
     using value_type = tcp_socket;
     explicit accept_operation(detail::watched_fd& listener) noexcept
-        : io_operation{listener, detail::direction::input} {}
+        : io_operation{listener.attach(), detail::direction::input} {}
     ~accept_operation();
 
     bool begin() noexcept;

@@ -9,6 +9,8 @@
 
 namespace dunlin {
 
+using detail::direction;
+
 namespace {
 
 /// Whether the kernel connected the socket to itself: an ephemeral port can meet its own SYN.
@@ -32,8 +34,8 @@ long connect_operation::start() noexcept {
     if (started < 0 && started != -EINPROGRESS) return started;
     // Only now: epoll reports a socket that was never connected as hung up.
     socket_ = detail::watched_fd{std::move(socket)};
-    watch_ = socket_.attach(outcome_);
-    if (watch_ == nullptr) return outcome_;
+    watch_ = socket_.attach();
+    if (const long why = detail::why_no_watch(*watch_); why != 0) return why;
     watch_->may_go(direction_) = started == 0;
     return 0;
 }
@@ -41,10 +43,10 @@ long connect_operation::start() noexcept {
 bool connect_operation::begin() noexcept {
     outcome_ = start();
     if (outcome_ < 0) return finish();
-    return begin_as(*this);
+    return begin_as<direction::output>(*this);
 }
 
-bool connect_operation::attempt() noexcept { return attempt_as(*this); }
+bool connect_operation::attempt() noexcept { return attempt_as<direction::output>(*this); }
 
 bool connect_operation::try_now() noexcept {
     if (const int error = sys::take_error(watch_->fd); error != 0) {

@@ -10,14 +10,15 @@ namespace dunlin {
 
 class tcp_socket;
 
-/// Makes a socket, starts to connect, and waits for the outcome. Stopped or destroyed, it closes the
-/// socket: the peer may have seen a connection that ends at once. Allocates nothing. Loop thread.
+/// Makes a socket, starts to connect, and waits for the outcome. Stopped or destroyed, it closes
+/// the socket: the peer may have seen a connection that ends at once. Allocates nothing. Loop
+/// thread.
 class [[nodiscard]] DUNLIN_API connect_operation final : public io_operation,
                                                          public spellings<connect_operation> {
 public:
     using value_type = tcp_socket;
     explicit connect_operation(const endpoint& where) noexcept
-        : io_operation{detail::direction::output}, where_{where} {}
+        : io_operation{nullptr, detail::direction::output}, where_{where} {}
     ~connect_operation() { socket_.close(); } // before the base leaves the watch
 
     bool begin() noexcept;

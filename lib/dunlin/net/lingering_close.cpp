@@ -8,6 +8,8 @@
 
 namespace dunlin {
 
+using detail::direction;
+
 namespace {
 
 constexpr std::size_t most_dropped = std::size_t{1} << 20; // a peer that sends on is cut off
@@ -22,18 +24,18 @@ lingering_close_operation::~lingering_close_operation() {
 }
 
 bool lingering_close_operation::begin() noexcept {
-    if (watch_ != nullptr && watch_->waiting_for(direction_) == nullptr) {
+    if (watch_->waiting_for(direction_) == nullptr) {
         // Not connected any more: the peer has reset it, and there is nobody left to linger for.
         if (sys::shutdown_write(watch_->fd) < 0) return finish();
     }
-    if (!begin_as(*this)) {
+    if (!begin_as<direction::input>(*this)) {
         if (is_waiting_) context_->sched->arm(*context_, deadline_);
         return false;
     }
     return true;
 }
 
-bool lingering_close_operation::attempt() noexcept { return attempt_as(*this); }
+bool lingering_close_operation::attempt() noexcept { return attempt_as<direction::input>(*this); }
 
 bool lingering_close_operation::try_now() noexcept {
     std::byte dropped[4096];

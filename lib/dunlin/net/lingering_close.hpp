@@ -1,7 +1,8 @@
 // The awaiter behind `tcp_socket::lingering_close`.
 //
-// A close with unread input resets the connection, and the reset destroys our last answer on its way
-// (RFC 2525, section 2.17). So the end of our half is sent first, and what still comes is dropped.
+// A close with unread input resets the connection, and the reset destroys our last answer on its
+// way (RFC 2525, section 2.17). So the end of our half is sent first, and what still comes is
+// dropped.
 #pragma once
 
 #include <dunlin/loop/io_operation.hpp>
@@ -13,8 +14,8 @@
 
 namespace dunlin {
 
-/// A drain lets it finish; a stop ends it. Errors: `closed` (already), `busy` (somebody reads: then it
-/// is not closed), `stopped`. Allocates nothing. Loop thread.
+/// A drain lets it finish; a stop ends it. Errors: `closed` (already), `busy` (somebody reads: then
+/// it is not closed), `stopped`. Allocates nothing. Loop thread.
 class [[nodiscard]] DUNLIN_API lingering_close_operation final
     : public io_operation,
       public spellings<lingering_close_operation> {
@@ -22,7 +23,7 @@ public:
     using value_type = void;
     /// `deadline`: nanoseconds of the monotonic clock.
     lingering_close_operation(detail::watched_fd& socket, std::int64_t deadline) noexcept
-        : io_operation{socket, detail::direction::input}, socket_{&socket},
+        : io_operation{socket.attach(), detail::direction::input}, socket_{&socket},
           deadline_{deadline} {
         is_goodbye_ = true;
     }

@@ -6,53 +6,75 @@
 
 namespace dunlin {
 
-/// In line: it is a fifth of what a message costs.
-[[gnu::always_inline]] inline long
-detail::receive_operation::receive(std::byte* into, std::size_t size) noexcept {
-    const long n = sys::receive(watch_->fd, into, size);
-    if (static_cast<std::size_t>(n) < size) [[likely]] // false for -errno as well
-        note_short(n);
-    else if (n == -EAGAIN)
+using detail::direction;
+
+/// What the answer of recv(2) says about the next read.
+inline void detail::receive_operation::note(long n, std::size_t size) noexcept {
+    if (n == -EAGAIN) [[unlikely]]
         note_empty();
+    else if (n > 0 && n < static_cast<long>(size) && watch_->short_is_all)
+        watch_->may_go(direction::input) = false;
+}
+
+long detail::receive_operation::receive(std::byte* into, std::size_t size) noexcept {
+    const long n = sys::receive(watch_->fd, into, size);
+    note(n, size);
     return n;
 }
 
 bool read_operation::begin() noexcept {
     if (into_.empty()) return finish(); // nothing asked; recv(2) of nothing would look like the end
-    return begin_as(*this);
+    return begin_as<direction::input>(*this);
 }
 
-bool read_operation::attempt() noexcept { return attempt_as(*this); }
+bool read_operation::attempt() noexcept { return attempt_as<direction::input>(*this); }
 
 bool read_operation::try_now() noexcept {
     outcome_ = receive(into_.data(), into_.size());
     return outcome_ != -EAGAIN;
 }
 
-bool read_buffer_operation::begin() noexcept { return begin_as(*this); }
+bool read_buffer_operation::begin() noexcept { return begin_as<direction::input>(*this); }
+
+[[gnu::flatten]] bool read_buffer_operation::attempt() noexcept {
+    return attempt_as<direction::input>(*this);
+}
 
 bool read_buffer_operation::try_now() noexcept {
-    block_ = detail::allocate_buffer();
-    if (block_ == nullptr) {
+    std::byte* const block = detail::allocate_buffer();
+    if (block == nullptr) [[unlikely]] {
         outcome_ = -ENOMEM;
         return true;
     }
-    outcome_ = receive(block_, detail::buffer_size);
-    if (outcome_ <= 0) {
-        detail::free_buffer(block_);
-        block_ = nullptr;
-    }
-    return outcome_ != -EAGAIN;
+    const long n = sys::receive_once(watch_->fd, block, detail::buffer_size);
+    if (n <= 0) [[unlikely]]
+        return go_on_without(block, n);
+    note(n, detail::buffer_size);
+    block_ = block;
+    outcome_ = n;
+    return true;
 }
 
-bool read_buffer_operation::attempt() noexcept { return attempt_as(*this); }
+/// Nothing has come: an interruption, the end, an error, or a spurious wake-up.
+bool read_buffer_operation::go_on_without(std::byte* block, long n) noexcept {
+    if (n == -EINTR) n = receive(block, detail::buffer_size);
+    if (n > 0) {
+        block_ = block;
+        outcome_ = n;
+        return true;
+    }
+    detail::free_buffer(block);
+    note(n, detail::buffer_size);
+    outcome_ = n;
+    return n != -EAGAIN;
+}
 
 bool read_exactly_operation::begin() noexcept {
     if (into_.empty()) return finish();
-    return begin_as(*this);
+    return begin_as<direction::input>(*this);
 }
 
-bool read_exactly_operation::attempt() noexcept { return attempt_as(*this); }
+bool read_exactly_operation::attempt() noexcept { return attempt_as<direction::input>(*this); }
 
 bool read_exactly_operation::try_now() noexcept {
     for (;;) {

@@ -18,19 +18,13 @@ namespace detail {
 /// One recv(2) on a stream, and what its answer says about the next one.
 class DUNLIN_API receive_operation : public io_operation {
 protected:
-    explicit receive_operation(watched_fd& on) noexcept : io_operation{on, detail::direction::input} {}
+    explicit receive_operation(watched_fd& on) noexcept
+        : io_operation{on.attach(), detail::direction::input} {}
     ~receive_operation() = default;
 
     /// Bytes received, 0 at the end, or -errno; -EAGAIN when it would have to wait.
     [[nodiscard]] long receive(std::byte* into, std::size_t size) noexcept;
-
-private:
-    /// A short read of a stream has drained it (epoll(7), Q9), if epoll has it and has said nothing of
-    /// an end or an urgent mark: there a read stops short as well.
-    void note_short(long n) noexcept {
-        if (n > 0 && watch_->is_registered && !watch_->reads_to_the_end)
-            watch_->may_go(direction_) = false;
-    }
+    inline void note(long n, std::size_t size) noexcept;
 };
 
 } // namespace detail
@@ -71,6 +65,7 @@ public:
 private:
     friend class io_operation;
     bool try_now() noexcept override;
+    [[gnu::noinline]] bool go_on_without(std::byte* block, long n) noexcept;
 
     std::byte* block_ = nullptr; ///< Set with the outcome, which is taken in the same breath.
 };

@@ -22,8 +22,8 @@ concept writable_bytes = requires(const T& bytes) {
 };
 
 template <class... Args>
-inline constexpr std::size_t number_of_pieces = (std::size_t{0} + ... +
-                                                 std::size_t{writable_bytes<Args>});
+inline constexpr std::size_t number_of_pieces =
+    (std::size_t{0} + ... + std::size_t{writable_bytes<Args>});
 
 /// The descriptor under one side or both.
 class stream_end {
@@ -46,15 +46,13 @@ class with_reads : public Base {
 public:
     using Base::Base;
 
-    /// Waits until a read would not block: bytes, the end of the stream, or an error. A level promise:
-    /// true by poll(2) at the moment it completes. Takes nothing.
+    /// Waits until a read would not block: bytes, the end of the stream, or an error. A level
+    /// promise: true by poll(2) at the moment it completes. Takes nothing.
     [[nodiscard]] readable_operation readable() noexcept { return readable_operation{this->fd_}; }
 
-    /// Waits for bytes and gives them in a leased buffer, at most 32 KiB; an empty one means that the
-    /// peer has finished sending. One that is stopped or destroyed has taken nothing.
-    [[nodiscard]] read_buffer_operation read() noexcept {
-        return read_buffer_operation{this->fd_};
-    }
+    /// Waits for bytes and gives them in a leased buffer, at most 32 KiB; an empty one means that
+    /// the peer has finished sending. One that is stopped or destroyed has taken nothing.
+    [[nodiscard]] read_buffer_operation read() noexcept { return read_buffer_operation{this->fd_}; }
 
     /// Reads what has arrived, up to `into.size()` bytes, waiting until there is something. Gives
     /// their number; 0 means that the peer has finished sending, or that `into` is empty. One that
@@ -79,9 +77,9 @@ public:
     /// Waits until a write would not block. A level promise, like `readable`.
     [[nodiscard]] writable_operation writable() noexcept { return writable_operation{this->fd_}; }
 
-    /// Sends all of `bytes` (a span of bytes or chars, text, a `buffer`), waiting whenever the kernel's
-    /// buffer is full; done when the kernel has taken the last byte. If it fails, is stopped or is
-    /// destroyed, `*moved` (if given) says how many bytes were sent. See send(2).
+    /// Sends all of `bytes` (a span of bytes or chars, text, a `buffer`), waiting whenever the
+    /// kernel's buffer is full; done when the kernel has taken the last byte. If it fails, is
+    /// stopped or is destroyed, `*moved` (if given) says how many bytes were sent. See send(2).
     template <writable_bytes Bytes>
     [[nodiscard]] write_operation write(const Bytes& bytes, std::size_t* moved = nullptr) noexcept {
         return write_operation{this->fd_, slice_of(bytes), moved};
@@ -101,8 +99,8 @@ public:
         return span_write_operation{this->fd_, pieces, moved};
     }
 
-    /// Sends what the kernel has room for, waiting until it has room for something. Gives the number of
-    /// bytes. One that is stopped or destroyed has sent nothing.
+    /// Sends what the kernel has room for, waiting until it has room for something. Gives the
+    /// number of bytes. One that is stopped or destroyed has sent nothing.
     template <writable_bytes Bytes>
     [[nodiscard]] write_some_operation write_some(const Bytes& bytes) noexcept {
         return write_some_operation{this->fd_, slice_of(bytes)};

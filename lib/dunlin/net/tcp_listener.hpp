@@ -23,8 +23,8 @@ struct listen_options {
     /// most machines). What comes beyond it is dropped, and the peer tries again. See listen(2).
     int backlog = 4096;
 
-    /// SO_REUSEPORT: several listeners on one port, among which the kernel spreads connections. Off by
-    /// default, since it hides that another server has the port.
+    /// SO_REUSEPORT: several listeners on one port, among which the kernel spreads connections. Off
+    /// by default, since it hides that another server has the port.
     bool reuse_port = false;
 
     /// IPV6_V6ONLY: an IPv6 listener takes no IPv4 connections.
@@ -43,7 +43,8 @@ public:
     [[nodiscard]] static result<tcp_listener> bind(const endpoint& where,
                                                    listen_options options = {}) noexcept;
 
-    /// Takes over a listening socket that was made elsewhere (socket activation). It is non-blocking.
+    /// Takes over a listening socket that was made elsewhere (socket activation). It is
+    /// non-blocking.
     explicit tcp_listener(unique_fd listening) noexcept : fd_{std::move(listening)} {}
 
     /// Waits for a connection and takes one.

@@ -50,8 +50,7 @@ result<void> tcp_socket::shutdown_write() noexcept { return shut_down(fd_); }
 
 std::pair<tcp_reader, tcp_writer> tcp_socket::split() && {
     if (!fd_.is_open()) return {};
-    long why = 0;
-    if (fd_.attach(why) == nullptr) throw std::bad_alloc{};
+    if (detail::why_no_watch(*fd_.attach()) != 0) throw std::bad_alloc{};
     tcp_writer writer{fd_.share_ownership()};
     return {tcp_reader{std::move(fd_)}, std::move(writer)};
 }

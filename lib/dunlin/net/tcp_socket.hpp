@@ -5,8 +5,8 @@
 //     auto answer = co_await sock.read().or_return();
 //
 // One task may read while another writes; a second reader (or writer) is told `busy`. Reading,
-// writing and waiting are documented in socket_sides.hpp. Small writes go out at once: TCP_NODELAY is
-// on unless `set_no_delay(false)` says otherwise. See tcp(7).
+// writing and waiting are documented in socket_sides.hpp. Small writes go out at once: TCP_NODELAY
+// is on unless `set_no_delay(false)` says otherwise. See tcp(7).
 #pragma once
 
 #include <dunlin/loop/clock.hpp>
@@ -59,8 +59,8 @@ private:
     using with_writes::with_writes;
 };
 
-/// A connection, closed when it dies. Move-only; not while an operation on it is pending. It belongs to
-/// the scheduler that first waited for it, and is used and destroyed on that thread.
+/// A connection, closed when it dies. Move-only; not while an operation on it is pending. It
+/// belongs to the scheduler that first waited for it, and is used and destroyed on that thread.
 class [[nodiscard]] DUNLIN_API tcp_socket
     : public detail::with_reads<detail::with_writes<detail::stream_end>> {
 public:
@@ -73,24 +73,25 @@ public:
         : with_reads{detail::watched_fd{std::move(connected)}} {}
 
     /// Connects to `where`, waiting until it succeeds or fails. Errors: the kernel's
-    /// (connection_refused, timed_out, network_unreachable …; see connect(2)), `stopped`. A socket that
-    /// the kernel connected to itself, which it can do on an ephemeral port, counts as refused.
+    /// (connection_refused, timed_out, network_unreachable …; see connect(2)), `stopped`. A socket
+    /// that the kernel connected to itself, which it can do on an ephemeral port, counts as
+    /// refused.
     [[nodiscard]] static connect_operation connect(const endpoint& where) noexcept {
         return connect_operation{where};
     }
 
-    /// Ends our half of the connection: the peer reads what was sent, then the end of the stream. What
-    /// it sends can still be read. See shutdown(2).
+    /// Ends our half of the connection: the peer reads what was sent, then the end of the stream.
+    /// What it sends can still be read. See shutdown(2).
     result<void> shutdown_write() noexcept;
 
     /// Closes now; a task that waits on it is told `closed`. What was written is still sent by the
-    /// kernel, unless bytes are left unread: then it resets the connection, and our last words may be
-    /// lost with it. `lingering_close` is the way around that. Idempotent.
+    /// kernel, unless bytes are left unread: then it resets the connection, and our last words may
+    /// be lost with it. `lingering_close` is the way around that. Idempotent.
     void close() noexcept { fd_.close(); }
 
     /// Closes without destroying our last answer: ends our half, then reads and drops what the peer
-    /// still sends, until it has finished, `grace` is over or more than 1 MiB was dropped; then closes.
-    /// Closed it is in the end whatever happens, also when this is stopped or destroyed.
+    /// still sends, until it has finished, `grace` is over or more than 1 MiB was dropped; then
+    /// closes. Closed it is in the end whatever happens, also when this is stopped or destroyed.
     template <class Rep, class Period>
     [[nodiscard]] lingering_close_operation
     lingering_close(std::chrono::duration<Rep, Period> grace) noexcept {
@@ -105,7 +106,8 @@ public:
     /// Two handles for two tasks, one to read and one to write. This one is closed then.
     [[nodiscard]] std::pair<tcp_reader, tcp_writer> split() &&;
 
-    /// Who is on the other side. Error: not_connected when the peer has reset the connection already.
+    /// Who is on the other side. Error: not_connected when the peer has reset the connection
+    /// already.
     [[nodiscard]] result<endpoint> peer_endpoint() const noexcept;
     [[nodiscard]] result<endpoint> local_endpoint() const noexcept;
 
@@ -137,8 +139,8 @@ private:
     using with_reads::with_reads;
 };
 
-/// Two connected sockets of this process (AF_UNIX), for tests and for tasks that talk to each other.
-/// They have no endpoints and none of TCP's options. See socketpair(2).
+/// Two connected sockets of this process (AF_UNIX), for tests and for tasks that talk to each
+/// other. They have no endpoints and none of TCP's options. See socketpair(2).
 [[nodiscard]] DUNLIN_API result<std::pair<tcp_socket, tcp_socket>> socket_pair() noexcept;
 
 // Implementation

@@ -6,12 +6,14 @@
 
 namespace dunlin {
 
+using detail::direction;
+
 bool write_some_operation::begin() noexcept {
     if (bytes_.size == 0) return finish(); // nothing to send, nothing to wait for
-    return begin_as(*this);
+    return begin_as<direction::output>(*this);
 }
 
-bool write_some_operation::attempt() noexcept { return attempt_as(*this); }
+bool write_some_operation::attempt() noexcept { return attempt_as<direction::output>(*this); }
 
 bool write_some_operation::try_now() noexcept {
     outcome_ = sys::send(watch_->fd, bytes_.data, bytes_.size);
@@ -20,15 +22,15 @@ bool write_some_operation::try_now() noexcept {
     return false;
 }
 
-bool write_operation::begin() noexcept {
+[[gnu::flatten]] bool write_operation::begin() noexcept {
     if (bytes_.size == 0) return finish();
-    return begin_as(*this);
+    return begin_as<direction::output>(*this);
 }
 
-bool write_operation::attempt() noexcept { return attempt_as(*this); }
+bool write_operation::attempt() noexcept { return attempt_as<direction::output>(*this); }
 
 bool write_operation::try_now() noexcept {
-    const long n = sys::send(watch_->fd, bytes_.data, bytes_.size);
+    const long n = sys::send_once(watch_->fd, bytes_.data, bytes_.size);
     if (n != static_cast<long>(bytes_.size)) [[unlikely]]
         return go_on_after(n);
     if (moved_ != nullptr) *moved_ += bytes_.size;
@@ -39,6 +41,7 @@ bool write_operation::try_now() noexcept {
 /// The kernel took `n` bytes, not all, or -errno.
 bool write_operation::go_on_after(long n) noexcept {
     for (;;) {
+        if (n == -EINTR) n = sys::send(watch_->fd, bytes_.data, bytes_.size);
         if (n == -EAGAIN) {
             note_full();
             return false;
@@ -66,10 +69,10 @@ bool write_operation::go_on_after(long n) noexcept {
 bool gather_operation::begin() noexcept {
     detail::slice first;
     if (fill(&first, 1) == 0) return finish();
-    return begin_as(*this);
+    return begin_as<direction::output>(*this);
 }
 
-bool gather_operation::attempt() noexcept { return attempt_as(*this); }
+bool gather_operation::attempt() noexcept { return attempt_as<direction::output>(*this); }
 
 bool gather_operation::try_now() noexcept {
     for (;;) {

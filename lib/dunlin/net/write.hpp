@@ -16,13 +16,12 @@ namespace dunlin {
 
 /// Single step: takes what the kernel has room for, at least one byte unless there are none.
 /// One that is stopped or destroyed has sent nothing.
-class [[nodiscard]] DUNLIN_API write_some_operation final
-    : public io_operation,
-      public spellings<write_some_operation> {
+class [[nodiscard]] DUNLIN_API write_some_operation final : public io_operation,
+                                                            public spellings<write_some_operation> {
 public:
     using value_type = std::size_t;
     write_some_operation(detail::watched_fd& on, detail::slice bytes) noexcept
-        : io_operation{on, detail::direction::output}, bytes_{bytes} {}
+        : io_operation{on.attach(), detail::direction::output}, bytes_{bytes} {}
     ~write_some_operation() = default;
 
     bool begin() noexcept;
@@ -43,7 +42,7 @@ class [[nodiscard]] DUNLIN_API write_operation final : public io_operation,
 public:
     using value_type = void;
     write_operation(detail::watched_fd& on, detail::slice bytes, std::size_t* moved) noexcept
-        : io_operation{on, detail::direction::output}, bytes_{bytes}, moved_{moved} {
+        : io_operation{on.attach(), detail::direction::output}, bytes_{bytes}, moved_{moved} {
         if (moved_ != nullptr) *moved_ = 0;
     }
     ~write_operation() = default;
@@ -55,7 +54,7 @@ public:
 private:
     friend class io_operation;
     bool try_now() noexcept override;
-    bool go_on_after(long n) noexcept;
+    [[gnu::noinline]] bool go_on_after(long n) noexcept;
 
     detail::slice bytes_; ///< What is still to be sent.
     std::size_t* moved_;
@@ -71,7 +70,7 @@ public:
 
 protected:
     gather_operation(detail::watched_fd& on, std::size_t* moved) noexcept
-        : io_operation{on, detail::direction::output}, moved_{nullptr} {
+        : io_operation{on.attach(), detail::direction::output}, moved_{nullptr} {
         count_into(moved);
     }
     ~gather_operation() = default;
@@ -93,9 +92,8 @@ private:
 
 /// A fixed number of pieces, kept in the operation.
 template <std::size_t N>
-class [[nodiscard]] gather_write_operation final
-    : public gather_operation,
-      public spellings<gather_write_operation<N>> {
+class [[nodiscard]] gather_write_operation final : public gather_operation,
+                                                   public spellings<gather_write_operation<N>> {
 public:
     using value_type = void;
 
@@ -135,13 +133,11 @@ private:
 };
 
 /// Any number of pieces, in an array of the caller's.
-class [[nodiscard]] DUNLIN_API span_write_operation final
-    : public gather_operation,
-      public spellings<span_write_operation> {
+class [[nodiscard]] DUNLIN_API span_write_operation final : public gather_operation,
+                                                            public spellings<span_write_operation> {
 public:
     using value_type = void;
-    span_write_operation(detail::watched_fd& on,
-                         std::span<const std::span<const std::byte>> pieces,
+    span_write_operation(detail::watched_fd& on, std::span<const std::span<const std::byte>> pieces,
                          std::size_t* moved) noexcept
         : gather_operation{on, moved}, pieces_{pieces} {}
     ~span_write_operation() = default;

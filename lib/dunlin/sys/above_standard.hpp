@@ -5,7 +5,8 @@ namespace dunlin::sys {
 
 /// A number above 2 for a descriptor that was just made (or the -1 of a failure, errno set): `made`
 /// itself nearly always. Only where a program was started with its standard input, output or error
-/// closed is it duplicated upwards, close-on-exec; else a line meant for a terminal would go to a client.
+/// closed is it duplicated upwards, close-on-exec; else a line meant for a terminal would go to a
+/// client.
 [[nodiscard]] int duplicated_above_standard(int made) noexcept;
 
 [[nodiscard]] inline int above_standard(int made) noexcept {

@@ -1,5 +1,5 @@
-// The kernel's clock. Time that decides anything in dunlin comes from here and nowhere else, so that
-// a simulated kernel can move it; users call `dunlin::now()` (loop/clock.hpp).
+// The kernel's clock. Time that decides anything in dunlin comes from here and nowhere else, so
+// that a simulated kernel can move it; users call `dunlin::now()` (loop/clock.hpp).
 #pragma once
 
 #include <cstdint>

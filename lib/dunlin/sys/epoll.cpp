@@ -130,7 +130,8 @@ result<void> epoll::remove(borrowed_fd fd) noexcept {
 int epoll::poll_raw(std::span<event> out, std::int64_t timeout_ns) noexcept {
     if (timeout_ns > 0) return poll_for(out, timeout_ns);
     const int n = ::epoll_wait(fd_.get(), reinterpret_cast<::epoll_event*>(out.data()),
-                               room_of(out.size()), timeout_ns < 0 ? -1 : 0);
+                               static_cast<int>(out.size()),
+                               static_cast<int>(timeout_ns >> 63)); // -1 or 0
     return n >= 0 ? n : -errno;
 }
 

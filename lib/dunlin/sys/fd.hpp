@@ -51,7 +51,8 @@ public:
     [[nodiscard]] constexpr bool is_open() const noexcept { return number_ >= 0; }
     [[nodiscard]] constexpr borrowed_fd borrow() const noexcept { return borrowed_fd{number_}; }
 
-    /// So that an owner can be given where a loan is wanted. A temporary cannot: it would be closed.
+    /// So that an owner can be given where a loan is wanted. A temporary cannot: it would be
+    /// closed.
     constexpr operator borrowed_fd() const& noexcept { return borrow(); }
     operator borrowed_fd() const&& = delete;
 

@@ -1,4 +1,5 @@
-// Sockets, one typed function per system call. No policy: what to do with a failure is the caller's.
+// Sockets, one typed function per system call. No policy: what to do with a failure is the
+// caller's.
 //
 // Every socket is born non-blocking and close-on-exec. What stands on the hot path answers with a
 // plain number, n or -errno, and builds no `result`. EINTR never gets out; sending never raises
@@ -67,7 +68,8 @@ inline constexpr std::size_t max_slices = 1024;
 /// Ends our half of the connection: the peer reads an end of stream. 0 or -errno. See shutdown(2).
 [[nodiscard]] int shutdown_write(int socket) noexcept;
 
-/// What the public types can set and ask; the names say which option of socket(7) or tcp(7) is meant.
+/// What the public types can set and ask; the names say which option of socket(7) or tcp(7) is
+/// meant.
 enum class option {
     reuse_address,
     reuse_port,

@@ -20,7 +20,7 @@ static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_alw
 
 void handle(int signal_number) {
     if (came.exchange(true)) {
-        struct sigaction plain {};
+        struct sigaction plain{};
         plain.sa_handler = SIG_DFL;
         ::sigaction(signal_number, &plain, nullptr);
         ::raise(signal_number); // delivered when this handler returns
@@ -36,7 +36,7 @@ stop_signals::stop_signals(int eventfd) noexcept {
     is_ours_ = true;
     wake_up = eventfd;
     came = false;
-    struct sigaction ours {};
+    struct sigaction ours{};
     ours.sa_handler = &handle;
     ours.sa_flags = SA_RESTART;
     ::sigaction(SIGINT, &ours, &old_interrupt);

@@ -1,5 +1,5 @@
-// SIGINT and SIGTERM as a polite stop, for `run`: the first is counted and wakes a scheduler through
-// its eventfd, the second ends the process at once by the signal's own default.
+// SIGINT and SIGTERM as a polite stop, for `run`: the first is counted and wakes a scheduler
+// through its eventfd, the second ends the process at once by the signal's own default.
 #pragma once
 
 #include <dunlin/result.hpp>

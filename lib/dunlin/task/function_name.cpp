@@ -5,7 +5,8 @@
 namespace dunlin::detail {
 
 std::string_view written_name(std::string_view function_name) noexcept {
-    // The name ends at the first parenthesis that opens a parameter list: not the one of "operator()" or of
+    // The name ends at the first parenthesis that opens a parameter list: not the one of
+    // "operator()" or of
     // "(anonymous namespace)", which belong to the name.
     constexpr std::string_view call = "operator()";
     constexpr std::string_view unnamed = "(anonymous namespace)";

@@ -32,10 +32,6 @@ void print_error(std::error_code why, const detail::error_path& path) {
 template <class T>
 int run_to_end(task<T> main, const run_options& options) {
     scheduler loop{options.scheduler};
-    if (loop.opening_error()) {
-        print_error(loop.opening_error(), {});
-        return 1;
-    }
     const scheduler::as_current here{loop};
     std::exception_ptr thrown;
     {
@@ -44,11 +40,11 @@ int run_to_end(task<T> main, const run_options& options) {
         std::optional<sys::stop_signals> signals;
         if (options.signals) signals.emplace(loop.wake_number());
         while (!group.is_empty()) {
-            if (const long turned = loop.turn(-1); turned < 0) {
-                print_error(detail::to_error(turned), {});
+            if (const auto ran = loop.run_while(group.live_count()); !ran) {
+                print_error(ran.assume_error(), {});
                 return 1;
             }
-            if (loop.take_wake_up() && signals && signals->has_come()) group.request_stop();
+            if (signals && signals->has_come()) group.request_stop();
         }
         thrown = group.take_exception();
         if (thrown == nullptr && group.first_error()) {
@@ -63,9 +59,7 @@ int run_to_end(task<T> main, const run_options& options) {
 // The value goes through a variable of `run`, which outlives the task.
 task<> keep(task<int> main, int& code) { code = co_await std::move(main); }
 
-io_task<> keep(io_task<int> main, int& code) {
-    code = co_await std::move(main).or_return();
-}
+io_task<> keep(io_task<int> main, int& code) { code = co_await std::move(main).or_return(); }
 
 } // namespace
 

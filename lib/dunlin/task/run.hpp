@@ -21,11 +21,13 @@ struct run_options {
 };
 static_assert(std::is_trivially_destructible_v<run_options>);
 
-/// Runs `main` and whatever it spawns until `main` has ended, on a scheduler made for it on this thread.
+/// Runs `main` and whatever it spawns until `main` has ended, on a scheduler made for it on this
+/// thread.
 ///
 /// Gives the program's exit code: 0 on success (or what the task gives), 1 on an error, which is
-/// printed on standard error with the `co_await`s it came up through. A task that ends with `stopped`
-/// after a signal has done as it was told: 0. An exception of the task comes out of `run`.
+/// printed on standard error with the `co_await`s it came up through. A task that ends with
+/// `stopped` after a signal has done as it was told: 0. An exception of the task comes out of
+/// `run`.
 DUNLIN_API int run(io_task<> main, run_options options = {});
 DUNLIN_API int run(io_task<int> main, run_options options = {});
 DUNLIN_API int run(task<> main, run_options options = {});

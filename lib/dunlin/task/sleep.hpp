@@ -12,7 +12,8 @@ namespace dunlin {
 
 /// The awaiter behind `sleep_for` and `sleep_until`. Never early: it reads a fresh clock.
 ///
-/// Error: `stopped`. Stopped or destroyed, its timer is gone at once. Allocates nothing. Loop thread.
+/// Error: `stopped`. Stopped or destroyed, its timer is gone at once. Allocates nothing. Loop
+/// thread.
 class [[nodiscard]] DUNLIN_API sleep_operation final : public operation,
                                                        public spellings<sleep_operation> {
 public:
@@ -38,8 +39,8 @@ inline sleep_operation sleep_until(time_point deadline) noexcept {
     return sleep_operation{deadline.time_since_epoch().count()};
 }
 
-/// Suspends this task for at least `span`, kept to the nanosecond as far as the kernel can; a negative
-/// span is none, one beyond the clock's range lasts for ever.
+/// Suspends this task for at least `span`, kept to the nanosecond as far as the kernel can; a
+/// negative span is none, one beyond the clock's range lasts for ever.
 template <class Rep, class Period>
 sleep_operation sleep_for(std::chrono::duration<Rep, Period> span) noexcept {
     return sleep_operation{detail::deadline_after(now().time_since_epoch().count(),

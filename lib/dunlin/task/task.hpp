@@ -6,11 +6,11 @@
 //     }
 //
 // A task is lazy: calling the function makes the coroutine, awaiting (or spawning) it starts it. It
-// has one owner, the `task` object, and destroying that destroys the coroutine where it stands, its locals
-// and all that it awaits. It is started inside the awaiter's suspension, so a child that finishes at
-// once costs no trip through the run queue; one that finishes later is continued by the run loop.
-// Neither uses symmetric transfer, so a loop over a million children runs on a constant stack with
-// any compiler; nesting costs stack per level. See docs/design.md for why.
+// has one owner, the `task` object, and destroying that destroys the coroutine where it stands, its
+// locals and all that it awaits. It is started inside the awaiter's suspension, so a child that
+// finishes at once costs no trip through the run queue; one that finishes later is continued by the
+// run loop. Neither uses symmetric transfer, so a loop over a million children runs on a constant
+// stack with any compiler; nesting costs stack per level. See docs/design.md for why.
 #pragma once
 
 #include <dunlin/loop/frame_pool.hpp>
@@ -41,8 +41,8 @@ class task;
 template <class T = void>
 using io_task = task<result<T>>;
 
-/// `co_await fail(why)` ends any `io_task` with an error. The rest of the coroutine is not run; its locals
-/// are destroyed as by a `return`.
+/// `co_await fail(why)` ends any `io_task` with an error. The rest of the coroutine is not run; its
+/// locals are destroyed as by a `return`.
 class fail;
 
 /// `co_await or_return(r)` is the value of a plain `result`, or ends this `io_task` with its error.
@@ -79,7 +79,8 @@ class awaiting_promise : public promise_base {
 public:
     std::suspend_always initial_suspend() const noexcept { return {}; }
 
-    /// Always suspends: whoever resumed this coroutine sees that it has ended, and goes on from there.
+    /// Always suspends: whoever resumed this coroutine sees that it has ended, and goes on from
+    /// there.
     std::suspend_always final_suspend() const noexcept;
 
     void unhandled_exception() noexcept { end_with(std::current_exception()); }
@@ -147,8 +148,9 @@ public:
                          std::source_location here = std::source_location::current()) noexcept;
 
     template <class T>
-    passing<T> await_transform(passing<T> awaited, std::source_location here =
-                                                       std::source_location::current()) noexcept;
+    passing<T>
+    await_transform(passing<T> awaited,
+                    std::source_location here = std::source_location::current()) noexcept;
 
     /// Everything else has another way: a task or an operation is awaited as a temporary (`co_await
     /// std::move(named)`), other awaitables belong to other frameworks.
@@ -158,8 +160,9 @@ public:
 private:
     template <class>
     static void must_be_io_task() noexcept {
-        static_assert(MayFail, "only an io_task can end with an error: or_return() and fail() work in "
-                               "coroutines that return io_task<...>");
+        static_assert(MayFail,
+                      "only an io_task can end with an error: or_return() and fail() work in "
+                      "coroutines that return io_task<...>");
     }
 };
 
@@ -183,7 +186,8 @@ public:
     /// Destroys the coroutine where it stands. It must not be running: asserted by its owner.
     ~task() { destroy(); }
 
-    /// `co_await t().or_return()`: the value; an error ends this coroutine, whose result it becomes.
+    /// `co_await t().or_return()`: the value; an error ends this coroutine, whose result it
+    /// becomes.
     [[nodiscard]] or_return_view<task>&& or_return() && noexcept
         requires(detail::is_result<T>)
     {

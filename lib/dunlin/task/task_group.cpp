@@ -36,8 +36,7 @@ void task_group::add(detail::promise_base& root, std::source_location here) noex
         if (room != nullptr && detail::context_room_of(frame) == nullptr)
             detail::free_context(room);
         root.handle().destroy();
-        if (!has_ended_)
-            note_error(std::make_error_code(std::errc::not_enough_memory), nullptr);
+        if (!has_ended_) note_error(std::make_error_code(std::errc::not_enough_memory), nullptr);
         return;
     }
     auto& child = *::new (room) task_context{*sched_, *this, root, here, nullptr};
@@ -62,8 +61,7 @@ void task_group::remove(task_context& child) noexcept {
 /// Destroys the frames of a child that is in no list any more, and its context with them.
 void task_group::destroy(task_context& child) noexcept {
     DUNLIN_ASSERT(&child != sched_->current_task()); // a task cannot destroy itself
-    child.is_dying = true;
-    sched_->forget(child);
+    sched_->retire(child);
     const std::coroutine_handle<> root = child.root->handle();
     const bool is_apart = detail::context_room_of(root.address()) == nullptr;
     root.destroy(); // from inside out: what it awaits is in its frame

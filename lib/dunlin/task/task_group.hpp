@@ -1,8 +1,8 @@
 // Tasks that run side by side, and an owner that none of them outlives.
 //
 //     task_group clients{on_child_error::carry_on};
-//     clients.spawn(echo, std::move(socket));      // runs beside us from the next turn of the queue on
-//     co_await clients.join().or_return();         // until all have ended
+//     clients.spawn(echo, std::move(socket));      // runs beside us from the next turn of the
+//     queue on co_await clients.join().or_return();         // until all have ended
 //
 // There is no detached task. Stopping has two levels: `request_stop` is polite, every wait of every
 // child ends with `stopped`, and what need not wait still succeeds; destroying the group (or `end`)
@@ -100,20 +100,20 @@ public:
     /// A group of the running scheduler, which outlives it.
     explicit task_group(on_child_error policy = on_child_error::stop_siblings) noexcept;
 
-    /// Destroys the children that are still there: their frames, and with them all that they own. Not
-    /// from inside one of them (asserted): there, `end` or `request_stop` it.
+    /// Destroys the children that are still there: their frames, and with them all that they own.
+    /// Not from inside one of them (asserted): there, `end` or `request_stop` it.
     ~task_group();
     task_group(const task_group&) = delete;
     task_group& operator=(const task_group&) = delete;
 
-    /// Runs `function(args...)`, a coroutine function that gives `io_task<>` or `task<>`, as a child. It
-    /// is queued, not run. The callable and its arguments are moved or copied into the child, so
-    /// nothing needs to outlive this call (use std::ref where it should be shared). When memory is
-    /// refused, that is the child's error (`io_task`), or std::bad_alloc is thrown (`task`).
+    /// Runs `function(args...)`, a coroutine function that gives `io_task<>` or `task<>`, as a
+    /// child. It is queued, not run. The callable and its arguments are moved or copied into the
+    /// child, so nothing needs to outlive this call (use std::ref where it should be shared). When
+    /// memory is refused, that is the child's error (`io_task`), or std::bad_alloc is thrown
+    /// (`task`).
     template <class Function>
         requires(std::is_invocable_v<std::decay_t<Function>>)
-    void spawn(Function&& function,
-               std::source_location here = std::source_location::current()) {
+    void spawn(Function&& function, std::source_location here = std::source_location::current()) {
         call(here, std::forward<Function>(function));
     }
     template <class Function, class A>
@@ -165,8 +165,8 @@ public:
     [[nodiscard]] join_operation join() noexcept { return join_operation{*this}; }
 
     /// Lets the children finish what they are at: asks them to stop reading, gives those that still
-    /// write (or sleep, or wait for others) `grace`, then destroys what is left. Gives the number of
-    /// tasks that had to be destroyed. A stop does not cut it short.
+    /// write (or sleep, or wait for others) `grace`, then destroys what is left. Gives the number
+    /// of tasks that had to be destroyed. A stop does not cut it short.
     ///
     /// A child that waits for input is told `stopped` once nothing is left to read for it. Error:
     /// `busy`. Throws the first exception of a child.
@@ -181,8 +181,8 @@ public:
     /// Asks every child to stop waiting for input, now and later spawned ones. Output goes on.
     void request_drain() noexcept;
 
-    /// Destroys the children as soon as the running coroutine suspends; at once if none runs. May be
-    /// called from inside a child, which then runs on to its next suspension. Spawning into an
+    /// Destroys the children as soon as the running coroutine suspends; at once if none runs. May
+    /// be called from inside a child, which then runs on to its next suspension. Spawning into an
     /// ended group destroys the new task unrun.
     void end() noexcept;
 
@@ -194,6 +194,8 @@ public:
     [[nodiscard]] std::size_t failures() const noexcept { return failures_; }
 
     // What follows is for `run`.
+
+    [[nodiscard]] const std::size_t& live_count() const noexcept { return size_; }
 
     /// The first error of a child under `stop_siblings`, and the way it came.
     [[nodiscard]] std::error_code first_error() const noexcept { return first_error_; }
@@ -266,8 +268,7 @@ namespace detail {
 template <class Function>
 inline constexpr bool keeps_its_arguments = false;
 template <class R, class... Params>
-inline constexpr bool keeps_its_arguments<R (*)(Params...)> =
-    (... && !std::is_reference_v<Params>);
+inline constexpr bool keeps_its_arguments<R (*)(Params...)> = (... && !std::is_reference_v<Params>);
 template <class R, class... Params>
 inline constexpr bool keeps_its_arguments<R (*)(Params...) noexcept> =
     (... && !std::is_reference_v<Params>);

@@ -46,7 +46,8 @@ public:
 /// task<T>
 template <class T>
 class task_promise final : public awaiting_promise<false>, private value_slot<T> {
-    static_assert(std::is_object_v<T>, "a task gives a value or void; for a reference use a pointer");
+    static_assert(std::is_object_v<T>,
+                  "a task gives a value or void; for a reference use a pointer");
 
 public:
     ~task_promise() {
@@ -97,9 +98,7 @@ public:
     static task<result<T>> get_return_object_on_allocation_failure() noexcept {
         return task<result<T>>{task<result<T>>::refused()};
     }
-    static void* operator new(std::size_t size) noexcept {
-        return allocate_frame(size);
-    }
+    static void* operator new(std::size_t size) noexcept { return allocate_frame(size); }
     static void operator delete(void* frame) noexcept { free_frame(frame); }
 };
 
@@ -156,8 +155,7 @@ public:
         constexpr bool passes_up = Spelled == spelling::or_return;
         if constexpr (is_result<T>) {
             if (awaited_->was_refused()) {
-                if constexpr (passes_up)
-                    end_with_new_error(parent.promise(), no_memory());
+                if constexpr (passes_up) end_with_new_error(parent.promise(), no_memory());
                 return passes_up;
             }
         }

@@ -1,5 +1,5 @@
-// Bytes somewhere else, laid out as the kernel's `iovec` (asserted in sys/socket.cpp), so that a list
-// of them goes into one system call as it is.
+// Bytes somewhere else, laid out as the kernel's `iovec` (asserted in sys/socket.cpp), so that a
+// list of them goes into one system call as it is.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ struct slice {
     std::size_t size = 0;
 };
 
-/// The bytes of what can be written: a span of bytes or of chars, or text. Strings and literals can be
-/// seen as either; the template is the better match. A literal goes without the zero at its end.
+/// The bytes of what can be written: a span of bytes or of chars, or text. Strings and literals can
+/// be seen as either; the template is the better match. A literal goes without the zero at its end.
 [[nodiscard]] inline slice slice_of(std::span<const std::byte> bytes) noexcept {
     return {bytes.data(), bytes.size()};
 }

@@ -1,9 +1,11 @@
 // What a scheduler shares with its remotes: a lock-free queue, a flag, an eventfd. Not installed.
 //
-// The sleep protocol, whose model is in tests/loop/wake_protocol.pml: the loop announces that it
-// will sleep and only then looks at the queue again; a poster links its node and only then looks
-// at the announcement. All four steps are sequentially consistent, so one of the two sees the other.
-// Looking first and announcing second loses a wake-up.
+// The protocol, whose model is in tests/loop/wake_protocol.pml. A poster links its node and only
+// then looks at the announcement `wants_wake`; if it is there, the poster takes it away and writes
+// to the eventfd. The loop, woken by the eventfd, announces again and only then looks at the queue.
+// All four steps are sequentially consistent, so one of the two sees the other: what was linked too
+// late to be seen in the queue finds the announcement. Looking first and announcing second loses a
+// wake-up. Between wake-ups it costs the loop nothing.
 #pragma once
 
 #include <dunlin/loop/remote.hpp>
@@ -18,8 +20,9 @@ struct remote_state {
     explicit remote_state(unique_fd eventfd) noexcept : wake{std::move(eventfd)} {}
 
     std::atomic<std::uint32_t> references{1};
-    std::atomic<post_node*> newest{nullptr}; ///< A stack; `closed_mark()` once the scheduler is gone.
-    std::atomic<bool> is_asleep{false};
+    std::atomic<post_node*> newest{
+        nullptr};                       ///< A stack; `closed_mark()` once the scheduler is gone.
+    std::atomic<bool> wants_wake{true}; ///< The next poster writes to the eventfd.
     const unique_fd wake; ///< Lives as long as the last remote: nobody writes to a reused number.
 
     /// What `newest` points to when nothing is taken any more.
@@ -32,7 +35,6 @@ struct remote_state {
 
     /// Takes everything posted so far, oldest first, and leaves `mark` behind.
     [[nodiscard]] post_node* take_all(post_node* mark) noexcept;
-
 };
 
 } // namespace dunlin::detail
