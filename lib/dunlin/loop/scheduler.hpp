@@ -64,8 +64,8 @@ public:
     scheduler(const scheduler&) = delete;
     scheduler& operator=(const scheduler&) = delete;
 
-    /// The scheduler of this thread: the one whose turn is running, else the one first made here
-    /// and still alive; null if there is none.
+    /// The scheduler of this thread: the one whose turn is running, else the one that was made
+    /// while there was none; null if there is none, also when that one is gone.
     [[nodiscard]] static scheduler* current() noexcept;
 
     /// One turn, waiting for something to do for at most `max_wait` (nullopt: forever; zero: not at
@@ -78,7 +78,7 @@ public:
     [[nodiscard]] borrowed_fd fd() const noexcept { return epoll_.fd(); }
 
     /// When `poll_once` should be called even if `fd()` stays quiet: the past if a task can run
-    /// now, nullopt if nothing is planned.
+    /// now, nullopt if nothing is planned. What is posted from other threads shows on `fd()`.
     [[nodiscard]] std::optional<time_point> next_deadline() const noexcept;
 
     /// The way in from other threads. Outlives the scheduler. See remote.hpp.

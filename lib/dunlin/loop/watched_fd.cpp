@@ -11,6 +11,7 @@ namespace dunlin::detail {
 namespace {
 
 /// Sits in both places of the stand-ins, so that whoever comes is sent away and asks why.
+// tidy: nobody awaits it
 class occupant final : public operation {
 public:
     constexpr occupant() noexcept = default;
