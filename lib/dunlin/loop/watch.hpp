@@ -33,6 +33,7 @@ struct watch {
     bool is_borrowed : 1 = false; ///< Somebody else closes the number.
     bool is_shared : 1 = false;   ///< Its number was given out: a duplicate may live.
     bool is_stale : 1 = false;    ///< The number now means another file.
+    bool is_starved : 1 = false;  ///< A listener whose queue waits for a free descriptor.
     std::uint8_t owners = 0;      ///< Handles that hold it: 1, or 2 after a split.
 
     [[nodiscard]] operation*& waiting_for(direction way) noexcept {

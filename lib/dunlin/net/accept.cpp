@@ -56,6 +56,7 @@ bool accept_operation::try_now() noexcept {
         }
         if (accepted == -EAGAIN) {
             if (starved_.waiting != nullptr) recover();
+            watch_->is_starved = false;
             note_empty();
             return false;
         }
@@ -78,11 +79,12 @@ bool accept_operation::attempt() noexcept { return attempt_as<direction::input>(
 
 void accept_operation::starve(int why) noexcept {
     scheduler& sched = *context_->sched;
-    if (starved_.waiting == nullptr) {
+    starved_.waiting = this;
+    if (!watch_->is_starved) { // said once, until nobody is left in the kernel's queue
+        watch_->is_starved = true;
         sched.log(log_level::warning, why == EMFILE || why == ENFILE
                                           ? "accepting pauses: no descriptor is free"
                                           : "accepting pauses: the kernel is out of memory");
-        starved_.waiting = this;
     }
     sched.add_starved(starved_);
     sched.arm(*context_, sys::monotonic_now() + retry_after);

@@ -58,8 +58,6 @@ option_name name_of(option which) noexcept {
         return {SOL_SOCKET, SO_RCVBUF};
     case option::user_timeout:
         return {IPPROTO_TCP, TCP_USER_TIMEOUT};
-    case option::bind_address_no_port:
-        return {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT};
     }
     return {-1, -1};
 }

@@ -82,7 +82,6 @@ enum class option {
     send_buffer,
     receive_buffer,
     user_timeout,
-    bind_address_no_port,
 };
 
 [[nodiscard]] result<void> set_option(borrowed_fd socket, option which, int value) noexcept;
