@@ -2,11 +2,13 @@
 // for longer than five seconds of real time. At its end it checks that no descriptor was left open.
 //
 //     test_loop loop;
-//     auto [here, there] = loop.socket_pair();               // a tcp_socket, and a raw peer
-//     auto pending = loop.start(read_some, here);            // read_some(tcp_socket&) is a
-//     coroutine loop.run_until_idle(); REQUIRE_FALSE(pending.is_done()); there.send("x");
-//     CHECK(loop.run(read_some(other)).value() == "y");      // or an operation:
-//     loop.run(here.read())
+//     auto [here, there] = loop.socket_pair();        // a tcp_socket, and a raw peer
+//     auto pending = loop.start(read_some, here);     // read_some(tcp_socket&), a coroutine
+//     loop.run_until_idle();
+//     REQUIRE_FALSE(pending.is_done());
+//     there.send("x");
+//     loop.run_until([&] { return pending.is_done(); });
+//     CHECK(loop.run(here.read()));                   // an operation, awaited to its end
 //
 // Declare it first: what it made dies before it.
 #pragma once
