@@ -1,12 +1,20 @@
 #include <dunlin/loop/io_operation.hpp>
 
 #include <dunlin/loop/scheduler.hpp>
+#include <dunlin/sys/clock.hpp>
+#include <dunlin/sys/socket.hpp>
 #include <dunlin/util/assert.hpp>
 
 namespace dunlin {
 
 using detail::direction;
 using detail::stop_level;
+
+namespace {
+
+constexpr std::int64_t look_again_after = 10'000'000; // nanoseconds
+
+} // namespace
 
 bool io_operation::is_stopped() const noexcept {
     if (context_->stop == stop_level::none) [[likely]]
@@ -58,10 +66,18 @@ bool io_operation::end_as_closed() noexcept {
 
 /// What keeps an operation from waiting: a stop, or epoll. Else it is sure to be woken.
 bool io_operation::goes_to_wait() noexcept {
-    // A drain has its own end, so until then it lets whoever has something to read have it all.
-    if (is_stopped() && (context_->is_stopping() || !wants_turn_)) {
-        outcome_ = detail::failure(errc::stopped);
-        return false;
+    if (is_stopped()) {
+        // A drain has its own end, so until then it lets whoever has something to read have it all,
+        // and whose answers are still on their way: closing while the peer goes on sending would
+        // reset the connection and destroy them. Nothing tells when the last is acknowledged, so
+        // look again.
+        const bool may_stay = !context_->is_stopping();
+        const bool delivers = may_stay && !wants_turn_ && sys::unacknowledged(watch_->fd) > 0;
+        if (!may_stay || (!wants_turn_ && !delivers)) {
+            outcome_ = detail::failure(errc::stopped);
+            return false;
+        }
+        if (delivers) context_->sched->arm(*context_, sys::monotonic_now() + look_again_after);
     }
     if (wants_turn_) {
         wants_turn_ = false;

@@ -6,6 +6,7 @@
 #include <climits>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -148,6 +149,15 @@ int take_error(int socket) noexcept {
     socklen_t size = sizeof error;
     if (::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) < 0) return -errno;
     return error;
+}
+
+long unacknowledged(int socket) noexcept {
+    int family = AF_UNSPEC;
+    socklen_t size = sizeof family;
+    if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0) return 0;
+    if (family != AF_INET && family != AF_INET6) return 0;
+    int bytes = 0;
+    return ::ioctl(socket, TIOCOUTQ, &bytes) < 0 ? 0 : bytes;
 }
 
 int shutdown_write(int socket) noexcept { return ::shutdown(socket, SHUT_WR) == 0 ? 0 : -errno; }

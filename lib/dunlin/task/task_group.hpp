@@ -168,8 +168,9 @@ public:
     /// write (or sleep, or wait for others) `grace`, then destroys what is left. Gives the number
     /// of tasks that had to be destroyed. A stop does not cut it short.
     ///
-    /// A child that waits for input is told `stopped` once nothing is left to read for it. Error:
-    /// `busy`. Throws the first exception of a child.
+    /// A child that waits for input is told `stopped` once nothing is left to read for it and, on
+    /// TCP, what it wrote has been acknowledged. Error: `busy`. Throws the first exception of a
+    /// child.
     template <class Rep, class Period>
     [[nodiscard]] drain_operation drain(std::chrono::duration<Rep, Period> grace) noexcept {
         return drain_operation{*this, deadline_in(detail::clamp_to_nanoseconds(grace))};
