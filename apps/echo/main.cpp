@@ -22,7 +22,9 @@ struct place {
 
 /// One line on standard error, and the exit code.
 int refuse(const std::string& why) {
-    fmt::print(stderr, "echo: {}\n", why);
+    const std::string line = "echo: " + why + '\n';
+    std::fwrite(line.data(), 1, line.size(),
+                stderr); // it may be closed or full: nothing to be done
     return 1;
 }
 

@@ -47,13 +47,21 @@ dunlin::io_task<> told_session(dunlin::tcp_socket client) {
 dunlin::io_task<> serve(dunlin::tcp_listener listener, bool verbose) {
     dunlin::task_group clients{dunlin::on_child_error::carry_on};
     const auto handler = verbose ? told_session : session;
-    while (auto client = co_await listener.accept())
-        clients.spawn(handler, std::move(client).value());
+    std::error_code why;
+    while (!why) {
+        auto client = co_await listener.accept();
+        if (client)
+            clients.spawn(handler, std::move(client).value());
+        else
+            why = client.error();
+    }
 
-    // Asked to stop. Who waits for input is done; who still writes gets a moment to finish.
+    // Asked to stop, we hope. Who waits for input is done; who still writes gets a moment to
+    // finish.
     listener.close();
     const std::size_t cut = co_await clients.drain(1500ms).or_return();
     if (verbose) say(fmt::format("stopped; {} clients were cut off", cut));
+    if (why != dunlin::errc::stopped) co_await dunlin::fail(why);
 }
 
 } // namespace echo

@@ -263,7 +263,8 @@ void open_standard_descriptors() {
 }
 
 int fail(std::string_view what, std::string_view why) {
-    fmt::print(stderr, "echo_epoll: {}: {}\n", what, why);
+    const std::string line = fmt::format("echo_epoll: {}: {}\n", what, why);
+    std::fputs(line.c_str(), stderr); // it may be closed or full: nothing to be done
     return 1;
 }
 

@@ -47,7 +47,7 @@ clamp_to_nanoseconds(std::chrono::duration<Rep, Period> span) noexcept {
     using std::chrono::nanoseconds;
     // Compared in the span's own unit: converting first is what would overflow.
     using wide = std::chrono::duration<long double, std::nano>;
-    if (wide{span} >= wide{nanoseconds::max()}) return nanoseconds::max();
+    if (!(wide{span} < wide{nanoseconds::max()})) return nanoseconds::max(); // NaN, too
     if (wide{span} <= wide{nanoseconds::min()}) return nanoseconds::min();
     return std::chrono::ceil<nanoseconds>(span);
 }

@@ -10,7 +10,7 @@ namespace dunlin::detail {
 namespace {
 
 constexpr std::size_t step = 16;             // block sizes are multiples of this
-constexpr std::size_t largest = 2048;        // larger blocks are not kept
+constexpr std::size_t largest = 1024;        // larger blocks are not kept
 constexpr std::size_t kept_bytes = 4U << 20; // of frames, per thread
 constexpr std::size_t kept_buffers = 64;     // per thread
 
@@ -34,7 +34,8 @@ struct pool {
 
 // Trivially destroyed, so that reaching it costs no check. What it holds is freed by `owner`; after
 // that it has no room, and a frame freed by a later destructor of the thread goes straight back.
-constinit thread_local pool here;
+// Half a KiB, so a library that is loaded late still finds room for it in the static block.
+[[gnu::tls_model("initial-exec")]] constinit thread_local pool here;
 
 void release(free_block*& list) noexcept {
     while (list != nullptr) {

@@ -31,6 +31,10 @@ bool io_operation::refuse() noexcept {
 
 /// The last try found nothing, so there is no other unless somebody insists.
 bool io_operation::begin_unready(bool insists) noexcept {
+    if (watch_->owners == 0) { // made before the close, awaited after it
+        outcome_ = detail::failure(errc::closed);
+        return finish();
+    }
     // Before it is told to stop, what is there already still counts, so the kernel is asked.
     if (insists || is_stopped()) {
         if (!spend())

@@ -60,7 +60,7 @@ protected:
     /// What a try that came back with EAGAIN says about the next one.
     void note_empty() noexcept {
         watch_->may_go(detail::direction::input) = false;
-        watch_->short_is_all = watch_->is_registered;
+        watch_->short_is_all = watch_->is_registered && watch_->is_tcp;
     }
     void note_full() noexcept { watch_->may_go(detail::direction::output) = false; }
 

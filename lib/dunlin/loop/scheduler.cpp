@@ -6,6 +6,7 @@
 #include <dunlin/loop/starved_acceptor.hpp>
 #include <dunlin/sys/clock.hpp>
 #include <dunlin/sys/eventfd.hpp>
+#include <dunlin/sys/socket.hpp>
 #include <dunlin/util/assert.hpp>
 
 #include <cerrno>
@@ -74,11 +75,9 @@ scheduler::scheduler(scheduler_options options) noexcept
 }
 
 scheduler::~scheduler() {
-    DUNLIN_ASSERT(running_ == nullptr);
-    DUNLIN_ASSERT(ready_.is_empty());
-    DUNLIN_ASSERT(later_.is_empty());
-    DUNLIN_ASSERT(watches_.count() == 0); // a socket is still open
+    DUNLIN_ASSERT(!is_turning_);
     if (remote_ != nullptr) {
+        const as_current here{*this}; // what was posted may own sockets of ours
         post_node* node = remote_->take_all(detail::remote_state::closed_mark());
         while (node != nullptr) {
             post_node* const next = node->next;
@@ -87,6 +86,9 @@ scheduler::~scheduler() {
         }
         remote_->release();
     }
+    DUNLIN_ASSERT(ready_.is_empty());
+    DUNLIN_ASSERT(later_.is_empty());
+    DUNLIN_ASSERT(watches_.count() == 0); // a socket is still open
     if (current_scheduler == this) current_scheduler = nullptr;
 }
 
@@ -180,24 +182,33 @@ scheduler::as_current::~as_current() { current_scheduler = outer_; }
 
 result<std::size_t>
 scheduler::poll_once(std::optional<std::chrono::nanoseconds> max_wait) noexcept {
-    DUNLIN_ASSERT(running_ == nullptr); // not from inside a task
+    DUNLIN_ASSERT(!is_turning_); // not from inside a task, nor from what was posted
     if (opening_error_) return opening_error_;
     std::int64_t wait = forever;
     if (max_wait) wait = max_wait->count() > 0 ? max_wait->count() : 0;
     const as_current here{*this};
+    is_turning_ = true;
     const long done = turn(wait);
+    is_turning_ = false;
     if (done < 0) return detail::to_error(done);
     return static_cast<std::size_t>(done);
 }
 
 result<void> scheduler::run_while(const std::size_t& nonzero) noexcept {
-    DUNLIN_ASSERT(running_ == nullptr); // not from inside a task
+    DUNLIN_ASSERT(!is_turning_); // not from inside a task, nor from what was posted
     if (opening_error_) return opening_error_;
     const as_current here{*this};
     was_woken_ = false;
-    while (nonzero != 0 && !was_woken_)
-        if (const long done = turn(forever); done < 0) [[unlikely]]
-            return detail::to_error(done);
+    is_turning_ = true;
+    long failed = 0;
+    while (nonzero != 0 && !was_woken_) {
+        if (const long done = turn(forever); done < 0) [[unlikely]] {
+            failed = done;
+            break;
+        }
+    }
+    is_turning_ = false;
+    if (failed < 0) return detail::to_error(failed);
     return success();
 }
 
@@ -298,7 +309,10 @@ long scheduler::register_watch(detail::watch& w) noexcept {
     // epoll took the number as new, so whoever borrowed it before watches a file that is gone.
     borrowed_.mark_stale(w.fd);
     w.is_registered = true;
-    w.short_is_all = true;
+    // A socket that was made elsewhere is looked at once; on others a short read proves nothing (a
+    // descriptor in flight ends one on a Unix socket).
+    if (!w.is_tcp && !w.is_borrowed) w.is_tcp = sys::is_tcp(w.fd);
+    w.short_is_all = w.is_tcp;
     if (w.is_borrowed) borrowed_.add(w);
     ++counters_.registrations;
     return 0;

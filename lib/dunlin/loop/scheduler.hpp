@@ -69,8 +69,8 @@ public:
     [[nodiscard]] static scheduler* current() noexcept;
 
     /// One turn, waiting for something to do for at most `max_wait` (nullopt: forever; zero: not at
-    /// all). Gives the number of resumptions, so 0 means that nothing was there to do. Not from
-    /// inside a task.
+    /// all). Gives the number of resumptions; 0 means that nothing was there to do, or that a
+    /// signal came. Not from inside a task.
     result<std::size_t> poll_once(std::optional<std::chrono::nanoseconds> max_wait) noexcept;
 
     /// A descriptor that polls readable when `poll_once` has something to do: for a foreign loop,
@@ -214,6 +214,7 @@ private:
     detail::remote_state* remote_ = nullptr;
     std::uint32_t last_task_number_ = 0;
     bool was_woken_ = false;
+    bool is_turning_ = false;
     std::error_code opening_error_;
     scheduler_options options_;
     scheduler_counters counters_;

@@ -60,6 +60,10 @@ void watch_table::remove(watch& gone) noexcept {
     DUNLIN_ASSERT(gone.waiting[0] == nullptr);
     DUNLIN_ASSERT(gone.waiting[1] == nullptr);
     DUNLIN_ASSERT(gone.owners == 0);
+    // Should somebody await an operation that he made before the close, it finds no readiness here.
+    gone.may_go_on[0] = false;
+    gone.may_go_on[1] = false;
+    gone.is_registered = false;
     gone.fd = free_;
     free_ = static_cast<std::int32_t>(gone.slot);
     --used_;

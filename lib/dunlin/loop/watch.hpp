@@ -34,6 +34,7 @@ struct watch {
     bool is_shared : 1 = false;   ///< Its number was given out: a duplicate may live.
     bool is_stale : 1 = false;    ///< The number now means another file.
     bool is_starved : 1 = false;  ///< A listener whose queue waits for a free descriptor.
+    bool is_tcp : 1 = false;      ///< Nothing but an end or a mark stops a read short.
     std::uint8_t owners = 0;      ///< Handles that hold it: 1, or 2 after a split.
 
     [[nodiscard]] operation*& waiting_for(direction way) noexcept {

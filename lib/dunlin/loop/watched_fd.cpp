@@ -38,6 +38,7 @@ watch* watched_fd::attach_first() noexcept {
     if (made == nullptr) return &out_of_memory;
     made->is_borrowed = (word_ & borrowed_bit) != 0;
     made->is_shared = (word_ & shared_bit) != 0;
+    made->is_tcp = (word_ & tcp_bit) != 0;
     word_ = reinterpret_cast<std::uintptr_t>(made);
     return made;
 }

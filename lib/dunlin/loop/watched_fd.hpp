@@ -24,6 +24,13 @@ public:
     /// Owns the descriptor.
     explicit watched_fd(unique_fd owned) noexcept : word_{loose(owned.release(), 0)} {}
 
+    /// A TCP socket that was made here.
+    [[nodiscard]] static watched_fd of_tcp(unique_fd owned) noexcept {
+        watched_fd made{static_cast<unique_fd&&>(owned)};
+        if (made.word_ != none) made.word_ |= tcp_bit;
+        return made;
+    }
+
     /// Borrows it: never closed, its flags never changed.
     explicit watched_fd(borrowed_fd loan) noexcept : word_{loose(loan.get(), borrowed_bit)} {}
 
@@ -75,6 +82,7 @@ private:
     static constexpr std::uintptr_t loose_bit = 1;
     static constexpr std::uintptr_t borrowed_bit = 2;
     static constexpr std::uintptr_t shared_bit = 4;
+    static constexpr std::uintptr_t tcp_bit = 8;
     static constexpr unsigned number_shift = 32;
     static_assert(sizeof(std::uintptr_t) == 8, "a number and its flags fit into a pointer");
 

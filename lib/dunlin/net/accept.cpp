@@ -40,6 +40,12 @@ bool is_about_resources(int error) noexcept {
 
 } // namespace
 
+tcp_socket accept_operation::take() noexcept {
+    unique_fd accepted{static_cast<int>(outcome_)};
+    if (!watch_->is_tcp) return tcp_socket{std::move(accepted)};
+    return tcp_socket{detail::watched_fd::of_tcp(std::move(accepted))};
+}
+
 accept_operation::~accept_operation() {
     if (starved_.waiting != nullptr) recover();
 }

@@ -13,7 +13,8 @@ namespace dunlin {
 /// Connections that died in the queue are passed over (ECONNABORTED and its kin, see accept(2)).
 /// When descriptors or memory have run out it pauses until a descriptor is closed here, and tries
 /// again ten times a second in case one is closed elsewhere; the connections wait in the kernel's
-/// queue. Allocates nothing. Loop thread.
+/// queue. That epoll has no room (no_space_on_device, not_enough_memory) is an error. Allocates
+/// nothing. Loop thread.
 class [[nodiscard]] DUNLIN_API accept_operation final : public io_operation,
                                                         public spellings<accept_operation> {
 public:
@@ -24,7 +25,7 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
-    tcp_socket take() noexcept { return tcp_socket{unique_fd{static_cast<int>(outcome_)}}; }
+    tcp_socket take() noexcept;
 
 private:
     friend class io_operation;

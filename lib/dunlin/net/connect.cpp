@@ -33,7 +33,7 @@ long connect_operation::start() noexcept {
     const int started = sys::connect(socket.get(), raw);
     if (started < 0 && started != -EINPROGRESS) return started;
     // Only now: epoll reports a socket that was never connected as hung up.
-    socket_ = detail::watched_fd{std::move(socket)};
+    socket_ = detail::watched_fd::of_tcp(std::move(socket));
     watch_ = socket_.attach();
     if (const long why = detail::why_no_watch(*watch_); why != 0) return why;
     watch_->may_go(direction_) = started == 0;

@@ -17,10 +17,12 @@ constexpr std::size_t most_dropped = std::size_t{1} << 20; // a peer that sends 
 } // namespace
 
 lingering_close_operation::~lingering_close_operation() {
-    if (context_ == nullptr || watch_ == nullptr || outcome_ == detail::failure(errc::busy)) return;
+    if (context_ == nullptr || outcome_ == detail::failure(errc::busy)) return;
     context_->sched->disarm(*context_);
-    // Without an owner it was closed meanwhile, and perhaps the socket itself is gone.
-    if (watch_->owners != 0) socket_->close();
+    // If it was closed meanwhile, perhaps the socket itself is gone.
+    const bool is_closed =
+        outcome_ == detail::failure(errc::closed) || (is_waiting_ && watch_->owners == 0);
+    if (!is_closed) socket_->close();
 }
 
 bool lingering_close_operation::begin() noexcept {

@@ -16,8 +16,15 @@ inline void detail::receive_operation::note(long n, std::size_t size) noexcept {
         watch_->may_go(direction::input) = false;
 }
 
+/// Right at an urgent mark recv(2) says EAGAIN if a signal is pending, though bytes lie behind the
+/// mark and no edge will tell of them. So where there may be a mark, EAGAIN counts when said twice.
+bool detail::receive_operation::may_be_at_mark() const noexcept {
+    return watch_->is_registered && watch_->is_tcp && !watch_->short_is_all;
+}
+
 long detail::receive_operation::receive(std::byte* into, std::size_t size) noexcept {
-    const long n = sys::receive(watch_->fd, into, size);
+    long n = sys::receive(watch_->fd, into, size);
+    if (n == -EAGAIN && may_be_at_mark()) n = sys::receive(watch_->fd, into, size);
     note(n, size);
     return n;
 }
@@ -57,7 +64,7 @@ bool read_buffer_operation::try_now() noexcept {
 
 /// Nothing has come: an interruption, the end, an error, or a spurious wake-up.
 bool read_buffer_operation::go_on_without(std::byte* block, long n) noexcept {
-    if (n == -EINTR) n = receive(block, detail::buffer_size);
+    if (n == -EINTR || (n == -EAGAIN && may_be_at_mark())) n = receive(block, detail::buffer_size);
     if (n > 0) {
         block_ = block;
         outcome_ = n;

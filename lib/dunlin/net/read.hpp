@@ -25,6 +25,7 @@ protected:
     /// Bytes received, 0 at the end, or -errno; -EAGAIN when it would have to wait.
     [[nodiscard]] long receive(std::byte* into, std::size_t size) noexcept;
     inline void note(long n, std::size_t size) noexcept;
+    [[nodiscard]] bool may_be_at_mark() const noexcept;
 };
 
 } // namespace detail

@@ -31,7 +31,7 @@ result<tcp_listener> tcp_listener::bind(const endpoint& where, listen_options op
     if (!made) return made.assume_error();
     unique_fd socket = std::move(made).assume_value();
     if (auto ready = make_ready(socket, where, raw, options); !ready) return ready.assume_error();
-    return tcp_listener{std::move(socket)};
+    return tcp_listener{detail::watched_fd::of_tcp(std::move(socket))};
 }
 
 result<endpoint> tcp_listener::local_endpoint() const noexcept {

@@ -64,6 +64,8 @@ public:
     [[nodiscard]] borrowed_fd fd() noexcept { return fd_.share(); }
 
 private:
+    explicit tcp_listener(detail::watched_fd made) noexcept : fd_{std::move(made)} {}
+
     detail::watched_fd fd_;
 };
 

@@ -42,6 +42,7 @@ public:
     tcp_writer() noexcept = default;
     tcp_writer(tcp_writer&&) noexcept = default;
     tcp_writer& operator=(tcp_writer&& other) noexcept {
+        if (this == &other) return *this;
         close();
         fd_ = std::move(other.fd_);
         return *this;
@@ -134,6 +135,7 @@ public:
     result<void> set_reset_on_close(bool on) noexcept;
 
 private:
+    friend class accept_operation;
     friend class connect_operation;
     friend result<std::pair<tcp_socket, tcp_socket>> socket_pair() noexcept;
     using with_reads::with_reads;

@@ -111,7 +111,7 @@ private:
     void put(std::size_t& next, const Bytes& bytes) noexcept {
         if constexpr (std::is_same_v<Bytes, std::size_t*>)
             count_into(bytes);
-        else
+        else if constexpr (!std::is_null_pointer_v<Bytes>)
             pieces_[next++] = detail::slice_of(bytes);
     }
     std::size_t fill(detail::slice* pieces, std::size_t room) const noexcept override {

@@ -159,6 +159,7 @@ int epoll::poll_for(std::span<event> out, std::int64_t timeout_ns) noexcept {
 result<std::size_t> epoll::wait(std::span<event> out,
                                 std::optional<std::chrono::nanoseconds> timeout) noexcept {
     if (is_closed()) return make_error_code(errc::closed);
+    out = out.first(static_cast<std::size_t>(room_of(out.size())));
 
     if (!timeout || timeout->count() <= 0) {
         int n;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <fcntl.h>
 #include <poll.h>
@@ -27,6 +28,24 @@ int is_ready(int fd, short events) noexcept {
 bool is_nonblocking(int fd) noexcept {
     const int flags = ::fcntl(fd, F_GETFL);
     return flags >= 0 && (flags & O_NONBLOCK) != 0;
+}
+
+/// A terminal is writable when it has room for one byte, and a write(2) of more then blocks. Opened
+/// anew its O_NONBLOCK is ours alone; where that is not to be had, one byte is what it has room
+/// for.
+long write_to_terminal(int fd, const std::byte* data, std::size_t size) noexcept {
+    char path[32] = "/proc/self/fd/";
+    char* const digits = path + sizeof "/proc/self/fd/" - 1;
+    *std::to_chars(digits, path + sizeof path - 1, fd).ptr = '\0';
+    const int own = ::open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (own < 0) size = 1;
+    ssize_t n = 0;
+    do
+        n = ::write(own < 0 ? fd : own, data, size);
+    while (n < 0 && errno == EINTR);
+    const long outcome = n < 0 ? -errno : n;
+    if (own >= 0) ::close(own);
+    return outcome;
 }
 
 } // namespace
@@ -61,6 +80,7 @@ long write_some(int fd, const std::byte* data, std::size_t size) noexcept {
         const int ready = is_writable_now(fd);
         if (ready < 0) return ready;
         if (ready == 0) return -EAGAIN;
+        if (is_terminal(fd)) return write_to_terminal(fd, data, size);
         // A pipe that poll(2) calls writable takes this many bytes without blocking (pipe(7)).
         size = std::min<std::size_t>(size, PIPE_BUF);
     }

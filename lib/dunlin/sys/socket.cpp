@@ -151,13 +151,16 @@ int take_error(int socket) noexcept {
     return error;
 }
 
+bool is_tcp(int socket) noexcept {
+    int protocol = 0;
+    socklen_t size = sizeof protocol;
+    return ::getsockopt(socket, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+           protocol == IPPROTO_TCP;
+}
+
 long unacknowledged(int socket) noexcept {
-    int family = AF_UNSPEC;
-    socklen_t size = sizeof family;
-    if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0) return 0;
-    if (family != AF_INET && family != AF_INET6) return 0;
     int bytes = 0;
-    return ::ioctl(socket, TIOCOUTQ, &bytes) < 0 ? 0 : bytes;
+    return is_tcp(socket) && ::ioctl(socket, TIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
 int shutdown_write(int socket) noexcept { return ::shutdown(socket, SHUT_WR) == 0 ? 0 : -errno; }

@@ -65,6 +65,10 @@ inline constexpr std::size_t max_slices = 1024;
 /// Takes the pending error off the socket (SO_ERROR): 0 or a positive errno; -errno if that failed.
 [[nodiscard]] int take_error(int socket) noexcept;
 
+/// Whether it is a TCP socket, of IPv4 or IPv6; false for everything else, also for no socket at
+/// all.
+[[nodiscard]] bool is_tcp(int socket) noexcept;
+
 /// Bytes of a TCP connection that the peer's kernel has not acknowledged (SIOCOUTQ, tcp(7)); 0 for
 /// everything else.
 [[nodiscard]] long unacknowledged(int socket) noexcept;

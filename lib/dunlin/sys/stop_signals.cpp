@@ -29,6 +29,12 @@ void handle(int signal_number) {
     signal_eventfd(wake_up.load());
 }
 
+/// A signal that is ignored stays so: a shell starts background jobs that way (nohup(1)).
+void take_over(int signal_number, const struct sigaction& ours, struct sigaction& old) noexcept {
+    ::sigaction(signal_number, nullptr, &old);
+    if (old.sa_handler != SIG_IGN) ::sigaction(signal_number, &ours, nullptr);
+}
+
 } // namespace
 
 stop_signals::stop_signals(int eventfd) noexcept {
@@ -39,14 +45,15 @@ stop_signals::stop_signals(int eventfd) noexcept {
     struct sigaction ours{};
     ours.sa_handler = &handle;
     ours.sa_flags = SA_RESTART;
-    ::sigaction(SIGINT, &ours, &old_interrupt);
-    ::sigaction(SIGTERM, &ours, &old_terminate);
+    take_over(SIGINT, ours, old_interrupt);
+    take_over(SIGTERM, ours, old_terminate);
 }
 
 stop_signals::~stop_signals() {
     if (!is_ours_) return;
     ::sigaction(SIGINT, &old_interrupt, nullptr);
     ::sigaction(SIGTERM, &old_terminate, nullptr);
+    wake_up = -1; // for a handler that runs on another thread just now
     is_taken = false;
 }
 

@@ -6,7 +6,8 @@
 
 namespace dunlin::sys {
 
-/// Takes the two signals over while it lives and puts the old dispositions back.
+/// Takes the two signals over while it lives, unless they are ignored, and puts the old
+/// dispositions back.
 ///
 /// One at a time in a process: a signal's disposition is the process's, so a second one made
 /// meanwhile (by another thread's `run`) takes over nothing and never sees a signal.

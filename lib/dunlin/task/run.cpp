@@ -39,12 +39,16 @@ int run_to_end(task<T> main, const run_options& options) {
         group.spawn(std::move(main));
         std::optional<sys::stop_signals> signals;
         if (options.signals) signals.emplace(loop.wake_number());
+        bool was_asked = false;
         while (!group.is_empty()) {
             if (const auto ran = loop.run_while(group.live_count()); !ran) {
                 print_error(ran.assume_error(), {});
                 return 1;
             }
-            if (signals && signals->has_come()) group.request_stop();
+            if (!was_asked && signals && signals->has_come()) {
+                was_asked = true;
+                group.request_stop();
+            }
         }
         thrown = group.take_exception();
         if (thrown == nullptr && group.first_error()) {

@@ -144,6 +144,8 @@ group_operation::~group_operation() {
 }
 
 bool group_operation::claim() noexcept {
+    // A task cannot wait for its own end.
+    DUNLIN_ASSERT(context_->owner != static_cast<task_owner*>(group_));
     if (group_->waiter_ != nullptr) return false;
     group_->waiter_ = this;
     is_claimed_ = true;

@@ -53,6 +53,11 @@ public:
     ~task_promise() {
         if (this->ending == how::value) this->value.~T();
     }
+    /// Also what a local's destructor throws when the value is there already.
+    void unhandled_exception() noexcept {
+        if (this->ending == how::value) this->value.~T();
+        this->end_with(std::current_exception());
+    }
     task<T> get_return_object() noexcept {
         static_assert(alignof(task_promise) <= alignof(std::max_align_t),
                       "a task cannot give an over-aligned value");
@@ -108,6 +113,11 @@ class task_promise<result<T>> final : public io_promise<T>, private value_slot<T
 public:
     ~task_promise() {
         if (this->ending == promise_base::how::value) this->value.~T();
+    }
+    /// Also what a local's destructor throws when the value is there already.
+    void unhandled_exception() noexcept {
+        if (this->ending == promise_base::how::value) this->value.~T();
+        this->end_with(std::current_exception());
     }
     task<result<T>> get_return_object() noexcept {
         static_assert(alignof(task_promise) <= alignof(std::max_align_t),

@@ -20,10 +20,16 @@ struct slice {
     return {bytes.data(), bytes.size()};
 }
 template <class Text>
-    requires(std::is_convertible_v<const Text&, std::string_view>)
+    requires(std::is_convertible_v<const Text&, std::string_view> && !std::is_null_pointer_v<Text>)
 [[nodiscard]] slice slice_of(const Text& text) noexcept {
     const std::string_view view = text;
     return slice_of(std::as_bytes(std::span{view.data(), view.size()}));
+}
+/// Up to the first zero, as of a literal, and never beyond the array.
+template <std::size_t N>
+[[nodiscard]] slice slice_of(const char (&text)[N]) noexcept {
+    const std::size_t zero = std::string_view{text, N}.find('\0');
+    return slice_of(std::as_bytes(std::span{text, zero < N ? zero : N}));
 }
 [[nodiscard]] inline slice slice_of(std::span<const char> text) noexcept {
     return slice_of(std::as_bytes(text));
