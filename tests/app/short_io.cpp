@@ -1,12 +1,14 @@
-// Preloaded into the echo program: its calls move 1 to 13 bytes, are interrupted, or find nothing yet.
+// Preloaded into the echo program: its calls move 1 to 13 bytes, are interrupted, or find nothing
+// yet.
 //
-// A kernel that does so keeps a promise to edge-triggered readers: what is left over comes with a new
-// edge. So each call that is cut short here re-arms the descriptor's registration (EPOLL_CTL_MOD with
-// what was registered last), which is exactly such an edge. A descriptor that was never registered
-// needs none: adding it reports what is ready.
+// A kernel that does so keeps a promise to edge-triggered readers: what is left over comes with a
+// new edge. So each call that is cut short here re-arms the descriptor's registration
+// (EPOLL_CTL_MOD with what was registered last), which is exactly such an edge. A descriptor that
+// was never registered needs none: adding it reports what is ready.
 //
-// DUNLIN_SHORT_IO is a list of words: short, eintr, again (EAGAIN, then an edge), aborted (ECONNABORTED
-// on accept), enobufs (on send). The dice are seeded by DUNLIN_SHORT_IO_SEED, so a failure repeats.
+// DUNLIN_SHORT_IO is a list of words: short, eintr, again (EAGAIN, then an edge), aborted
+// (ECONNABORTED on accept), enobufs (on send). The dice are seeded by DUNLIN_SHORT_IO_SEED, so a
+// failure repeats.
 #include <cerrno>
 #include <cstdarg>
 #include <cstdlib>
@@ -66,7 +68,8 @@ bool is_socket(int fd) {
     int type = 0;
     socklen_t size = sizeof type;
     const int before = errno;
-    const bool yes = ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+    const bool yes =
+        ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
     errno = before;
     return yes;
 }
@@ -124,8 +127,10 @@ long transfer_first(long call, int fd, const iovec* parts, size_t count, int fla
 EXPORT int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
     const long done = ::syscall(SYS_epoll_ctl, epoll, operation, fd, event);
     if (done == 0 && fd >= 0 && fd < 65'536) {
-        if (operation == EPOLL_CTL_DEL) registered[fd] = {};
-        else registered[fd] = {epoll, *event};
+        if (operation == EPOLL_CTL_DEL)
+            registered[fd] = {};
+        else
+            registered[fd] = {epoll, *event};
     }
     return static_cast<int>(done);
 }
