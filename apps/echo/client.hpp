@@ -8,6 +8,8 @@ namespace echo {
 /// Talks to the server at `where` until the input ends and everything has come back. Sends and
 /// prints at the same time, byte for byte; on a terminal it shows a prompt whenever all has come
 /// back.
-dunlin::io_task<> talk(dunlin::endpoint where);
+///
+/// If it fails, `trouble_with` says what: the connection, standard input or standard output.
+dunlin::io_task<> talk(dunlin::endpoint where, std::string_view& trouble_with);
 
 } // namespace echo

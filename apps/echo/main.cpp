@@ -28,45 +28,49 @@ int refuse(const std::string& why) {
     return 1;
 }
 
-std::string as_text(const place& given) { return given.host + " port " + given.port; }
+/// Where that is, or in words what is wrong with it.
+struct found {
+    dunlin::result<dunlin::endpoint> where = dunlin::errc::bad_address;
+    std::string problem;
+};
 
-dunlin::result<dunlin::endpoint> find(const place& given) {
+found find(const place& given) {
+    found answer;
     const std::string host = given.host == "localhost" ? "127.0.0.1" : given.host;
-    return dunlin::endpoint::parse(host, std::string_view{given.port});
+    answer.where = dunlin::endpoint::parse(host, std::string_view{given.port});
+    if (answer.where) return answer;
+    const bool host_is_fine = dunlin::endpoint::parse(host, std::uint16_t{0}).has_value();
+    answer.problem =
+        host_is_fine
+            ? fmt::format("port \"{}\" of {}: not a number from 0 to 65535", given.port, host)
+            : fmt::format("\"{}\" port {}: not an IPv4 or IPv6 address or localhost", given.host,
+                          given.port);
+    return answer;
 }
 
 int run_server(const place& given, bool verbose) {
-    const auto where = find(given);
-    if (!where)
-        return refuse(
-            fmt::format("cannot listen on {}: {} (--host takes an IPv4 or IPv6 address or "
-                        "localhost, --port a number from 0 to 65535)",
-                        as_text(given), where.error().message()));
+    const auto [where, problem] = find(given);
+    if (!where) return refuse("cannot listen on " + problem);
     auto listener = dunlin::tcp_listener::bind(where.value());
     if (!listener)
         return refuse(fmt::format("cannot listen on {}: {}", where.value().to_string(),
                                   listener.error().message()));
-    const auto bound = listener.value().local_endpoint();
-    if (!bound) return refuse(fmt::format("cannot listen: {}", bound.error().message()));
-    echo::say(fmt::format("listening on {}", bound.value().to_string()));
     return dunlin::run(echo::serve(std::move(listener).value(), verbose));
 }
 
 // What became of the conversation is told in our own words, so it is kept from `run`.
 dunlin::task<int> talk(dunlin::endpoint where) {
-    const auto talked = co_await echo::talk(where);
+    std::string_view trouble_with = "connection";
+    const auto talked = co_await echo::talk(where, trouble_with);
     if (talked) co_return 0;
     if (talked.error() == dunlin::errc::stopped) co_return 0;
     co_return refuse(
-        fmt::format("connection to {}: {}", where.to_string(), talked.error().message()));
+        fmt::format("{} ({}): {}", trouble_with, where.to_string(), talked.error().message()));
 }
 
 int run_client(const place& given) {
-    const auto where = find(given);
-    if (!where)
-        return refuse(fmt::format("cannot connect to {}: {} (--host takes an IPv4 or IPv6 address "
-                                  "or localhost, --port a number from 0 to 65535)",
-                                  as_text(given), where.error().message()));
+    const auto [where, problem] = find(given);
+    if (!where) return refuse("cannot connect to " + problem);
     return dunlin::run(talk(where.value()));
 }
 
@@ -76,12 +80,13 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN); // an output that nobody reads any more is an error, not the end
     CLI::App app{"Sends back what it is sent: a server (the default) and a client."};
     app.set_version_flag("--version", "echo (dunlin) " DUNLIN_VERSION_STRING);
+    app.failure_message(CLI::FailureMessage::help);
     app.require_subcommand(0, 1);
     place given;
     bool verbose = false;
 
     const auto add_place = [&given](CLI::App& to) {
-        to.add_option("--host", given.host, "address to listen on or to connect to")
+        to.add_option("--host", given.host, "IPv4 or IPv6 address, or localhost")
             ->capture_default_str();
         to.add_option("--port", given.port, "port; for the server, 0 picks a free one")
             ->capture_default_str();

@@ -12,10 +12,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// An empty buffer ends the loop: the client has finished. The socket closes itself.
 dunlin::io_task<> session(dunlin::tcp_socket client) {
-    while (
-        auto data =
-            co_await client.read().or_return()) // empty: the peer is done; `client` closes itself
+    while (auto data = co_await client.read().or_return())
         co_await client.write(data).or_return();
 }
 
@@ -27,7 +26,9 @@ dunlin::io_task<> told_session(dunlin::tcp_socket client) {
     for (;;) {
         auto data = co_await client.read();
         if (!data) {
-            say(fmt::format("lost {}: {}", name, data.error().message()));
+            const bool was_asked = data.error() == dunlin::errc::stopped;
+            say(was_asked ? fmt::format("stopped serving {}", name)
+                          : fmt::format("lost {}: {}", name, data.error().message()));
             co_await dunlin::fail(data.error());
         }
         if (data.value().is_end()) break;
@@ -45,6 +46,10 @@ dunlin::io_task<> told_session(dunlin::tcp_socket client) {
 } // namespace
 
 dunlin::io_task<> serve(dunlin::tcp_listener listener, bool verbose) {
+    // Said in here, where a signal is heard already.
+    const auto where = co_await dunlin::or_return(listener.local_endpoint());
+    say(fmt::format("listening on {}", where.to_string()));
+
     dunlin::task_group clients{dunlin::on_child_error::carry_on};
     const auto handler = verbose ? told_session : session;
     std::error_code why;

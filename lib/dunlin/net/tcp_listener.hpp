@@ -39,7 +39,8 @@ public:
     ///
     /// SO_REUSEADDR is on, so that a restart does not wait for old connections in TIME_WAIT.
     /// TCP_NODELAY is on and inherited by what is accepted. Errors: address_in_use,
-    /// address_not_available, permission_denied … see bind(2). Needs no scheduler.
+    /// address_not_available, permission_denied … see bind(2). Needs no scheduler. A plain
+    /// function: in a coroutine `co_await or_return(tcp_listener::bind(where))`.
     [[nodiscard]] static result<tcp_listener> bind(const endpoint& where,
                                                    listen_options options = {}) noexcept;
 

@@ -26,7 +26,7 @@ public:
         case errc::not_pollable:
             return "epoll cannot wait for this kind of descriptor";
         case errc::bad_address:
-            return "not a valid address";
+            return "not a valid address or port";
         }
         return "unknown dunlin error " + std::to_string(value);
     }

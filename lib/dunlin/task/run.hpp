@@ -14,8 +14,9 @@ namespace dunlin {
 /// Settings of `run`.
 struct run_options {
     /// SIGINT and SIGTERM ask the task to stop politely, a second one ends the process at once by
-    /// the signal's default. False leaves the signals alone. One `run` at a time in a process can
-    /// have them; a second one, on another thread, gets none.
+    /// the signal's default. One that is ignored stays so (a shell's background jobs ignore
+    /// SIGINT). False leaves the signals alone. One `run` at a time in a process can have them; a
+    /// second one, on another thread, gets none.
     bool signals = true;
     scheduler_options scheduler = {};
 };

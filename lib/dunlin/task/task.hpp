@@ -153,7 +153,8 @@ public:
                     std::source_location here = std::source_location::current()) noexcept;
 
     /// Everything else has another way: a task or an operation is awaited as a temporary (`co_await
-    /// std::move(named)`), other awaitables belong to other frameworks.
+    /// std::move(named)`), a plain result as `co_await or_return(r)`, and other awaitables belong
+    /// to other frameworks.
     template <class Other>
     void await_transform(Other&&, std::source_location = std::source_location::current()) = delete;
 

@@ -1,8 +1,8 @@
 // Tasks that run side by side, and an owner that none of them outlives.
 //
 //     task_group clients{on_child_error::carry_on};
-//     clients.spawn(echo, std::move(socket));      // runs beside us from the next turn of the
-//     queue on co_await clients.join().or_return();         // until all have ended
+//     clients.spawn(echo, std::move(socket));     // runs beside us, not before we next wait
+//     co_await clients.join().or_return();        // until all have ended
 //
 // There is no detached task. Stopping has two levels: `request_stop` is polite, every wait of every
 // child ends with `stopped`, and what need not wait still succeeds; destroying the group (or `end`)

@@ -25,11 +25,13 @@ template <class Text>
     const std::string_view view = text;
     return slice_of(std::as_bytes(std::span{view.data(), view.size()}));
 }
-/// Up to the first zero, as of a literal, and never beyond the array.
+/// The whole array, but for a zero at its end, as a literal has.
 template <std::size_t N>
 [[nodiscard]] slice slice_of(const char (&text)[N]) noexcept {
-    const std::size_t zero = std::string_view{text, N}.find('\0');
-    return slice_of(std::as_bytes(std::span{text, zero < N ? zero : N}));
+    return slice_of(std::as_bytes(std::span{text, text[N - 1] == '\0' ? N - 1 : N}));
+}
+[[nodiscard]] inline slice slice_of(std::span<const unsigned char> bytes) noexcept {
+    return slice_of(std::as_bytes(bytes));
 }
 [[nodiscard]] inline slice slice_of(std::span<const char> text) noexcept {
     return slice_of(std::as_bytes(text));
