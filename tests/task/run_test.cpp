@@ -178,7 +178,8 @@ TEST_CASE("a second signal ends the process by the signal's default", "[task][ru
 TEST_CASE("run puts the old signal handlers back", "[task][run]") {
     const auto old_interrupt = std::signal(SIGINT, handle);
     const auto old_terminate = std::signal(SIGTERM, SIG_IGN);
-    CHECK(run([]() -> io_task<> { co_await sleep_for(1us).or_return(); }()) == 0);
+    const auto nap = []() -> io_task<> { co_await sleep_for(1us).or_return(); };
+    CHECK(run(nap()) == 0);
     handled = 0;
     std::raise(SIGINT);
     CHECK(handled == 1);
