@@ -35,12 +35,15 @@ def format_is_right(name):
 
 
 # b_lundef is off where Clang leaves the sanitizer's own functions undefined in a shared library.
+# UBSan's check of the vptr opens a pipe to see whether an object's memory is there, and calls every object
+# broken where no descriptor is left, which is what some tests are about: that check is off.
 # TSan runs what has threads, and the sockets: the rest has one thread and says nothing new.
 LEGS = {
     "gcc-O0": tests(options=["-Doptimization=0"], patience=2),
     "gcc-O2": tests(options=["-Doptimization=2"]),
     "asan": tests(cxx="clang++-19", patience=4,
-                  options=["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1"]),
+                  options=["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1",
+                           "-Dcpp_args=-fno-sanitize=vptr"]),
     "tsan": tests("net", "threads", cxx="clang++-19", patience=8,
                   options=["-Db_sanitize=thread", "-Db_lundef=false", "-Doptimization=1"]),
     "clang-16": tests("unit", cxx="clang++-16", options=["-Doptimization=2"]),
