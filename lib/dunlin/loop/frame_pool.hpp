@@ -33,7 +33,7 @@ DUNLIN_API void unexpect_root() noexcept;
 [[nodiscard]] DUNLIN_API void* context_room_of(void* frame) noexcept;
 
 /// The bytes in front of a root frame's word.
-inline constexpr std::size_t context_room = 136;
+inline constexpr std::size_t context_room = 152;
 
 /// Room for a context alone, for a task whose frame was made before it was spawned; or nullptr.
 [[nodiscard]] DUNLIN_API void* allocate_context() noexcept;

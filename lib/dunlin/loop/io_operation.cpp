@@ -19,7 +19,18 @@ constexpr std::int64_t look_again_after = 10'000'000; // nanoseconds
 bool io_operation::is_stopped() const noexcept {
     if (context_->stop == stop_level::none) [[likely]]
         return false;
-    return context_->is_stopping() || (direction_ == direction::input && !is_goodbye_);
+    return context_->is_stopping() ||
+           (direction_ == direction::input && drain_as_ != drain_as::busy);
+}
+
+/// The losers of a race must not take what nobody would get: they leave their watch, so that the
+/// turn they are queued for finds nothing to try.
+void io_operation::interrupt() noexcept {
+    if (is_lost() && detail::why_no_watch(*watch_) == 0) {
+        leave();
+        watch_ = &detail::watch_of_lost();
+    }
+    operation::interrupt();
 }
 
 /// Nobody waits: the operation has failed already, or another one is where it wants to be.
@@ -63,25 +74,37 @@ bool io_operation::wait_on() noexcept {
 }
 
 bool io_operation::end_as_closed() noexcept {
-    outcome_ = detail::failure(errc::closed);
-    leave();
+    outcome_ = detail::why_no_watch(*watch_);
+    if (outcome_ == 0) {
+        outcome_ = detail::failure(errc::closed);
+        leave();
+    }
     return true;
 }
 
-/// What keeps an operation from waiting: a stop, or epoll. Else it is sure to be woken.
+/// A drain has its own end, so until then it lets a session stay that is in the middle of
+/// something: that has something left to read, or has read what it has not answered, or whose
+/// answers are still on their way (closing while the peer goes on sending would reset the
+/// connection and destroy them).
+bool io_operation::may_stay_in_drain() noexcept {
+    if (wants_turn_) return true;
+    if (drain_as_ == drain_as::told_by_socket && watch_->is_unanswered) return true;
+    if (sys::unacknowledged(watch_->fd) <= 0) return false;
+    // Nothing tells when the last byte is acknowledged, so look again.
+    context_->sched->arm(*context_, sys::monotonic_now() + look_again_after);
+    return true;
+}
+
+/// What keeps an operation from waiting: a stop, its timeout, or epoll. Else it is sure to be
+/// woken.
 bool io_operation::goes_to_wait() noexcept {
-    if (is_stopped()) {
-        // A drain has its own end, so until then it lets whoever has something to read have it all,
-        // and whose answers are still on their way: closing while the peer goes on sending would
-        // reset the connection and destroy them. Nothing tells when the last is acknowledged, so
-        // look again.
-        const bool may_stay = !context_->is_stopping();
-        const bool delivers = may_stay && !wants_turn_ && sys::unacknowledged(watch_->fd) > 0;
-        if (!may_stay || (!wants_turn_ && !delivers)) {
-            outcome_ = detail::failure(errc::stopped);
-            return false;
-        }
-        if (delivers) context_->sched->arm(*context_, sys::monotonic_now() + look_again_after);
+    if (is_stopped() && (context_->is_stopping() || !may_stay_in_drain())) {
+        outcome_ = detail::failure(errc::stopped);
+        return false;
+    }
+    if (has_timed_out()) {
+        outcome_ = detail::failure(errc::timeout);
+        return false;
     }
     if (wants_turn_) {
         wants_turn_ = false;
@@ -99,7 +122,7 @@ void io_operation::leave() noexcept {
 }
 
 void io_operation::withdraw() noexcept {
-    leave();
+    if (detail::why_no_watch(*watch_) == 0) leave();
     abandon();
 }
 

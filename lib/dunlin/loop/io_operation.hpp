@@ -16,6 +16,9 @@
 namespace dunlin {
 
 class DUNLIN_API io_operation : public operation {
+public:
+    void interrupt() noexcept override;
+
 protected:
     /// `on` is what `watched_fd::attach` gave: perhaps a stand-in that says why there is no watch.
     io_operation(detail::watch* on, detail::direction way) noexcept : direction_{way}, watch_{on} {}
@@ -66,7 +69,9 @@ protected:
 
     detail::direction direction_;
     bool wants_turn_ = false; ///< See `try_now`.
-    bool is_goodbye_ = false; ///< Reads, but a drain lets it.
+    /// What it is to a drain, for input: told by its socket, or by the user.
+    enum class drain_as : std::uint8_t { told_by_socket, idle, busy };
+    drain_as drain_as_ = drain_as::told_by_socket;
     detail::watch* watch_;
 
 private:
@@ -81,6 +86,7 @@ private:
 
     /// A drain ends waits for input, a stop all.
     [[nodiscard]] bool is_stopped() const noexcept;
+    [[nodiscard]] bool may_stay_in_drain() noexcept;
     [[nodiscard]] bool goes_to_wait() noexcept;
     bool claim() noexcept;
     [[gnu::noinline]] bool refuse() noexcept;

@@ -12,6 +12,26 @@ void operation::wait() noexcept {
     wait(context_->sched->turn_time());
 }
 
+void operation::start_clock(std::int64_t since) noexcept {
+    if (limited_ == limit::span) {
+        // A wait that goes on in a later turn keeps its deadline.
+        limit_ = detail::deadline_after(since, std::chrono::nanoseconds{limit_});
+        limited_ = limit::deadline;
+    }
+    const std::int64_t earliest = context_->next_deadline(-1);
+    if (earliest < context_->wake_at) context_->sched->wake_by(*context_, earliest);
+}
+
+bool operation::has_timed_out() const noexcept {
+    return limited_ == limit::deadline && is_waiting_ && limit_ <= context_->sched->turn_time();
+}
+
+detail::outcome operation::why_not_wait() const noexcept {
+    if (context_->is_stopping()) return detail::failure(errc::stopped);
+    if (has_timed_out()) return detail::failure(errc::timeout);
+    return 0;
+}
+
 void operation::abandon() noexcept {
     context_->leaf = nullptr;
     context_->sched->forget(*context_);

@@ -12,10 +12,12 @@
 // neither allocates nor throws. Loop thread.
 #pragma once
 
+#include <dunlin/loop/clock.hpp>
 #include <dunlin/loop/outcome.hpp>
 #include <dunlin/loop/task_context.hpp>
 #include <dunlin/result.hpp>
 
+#include <chrono>
 #include <coroutine>
 #include <cstdint>
 #include <system_error>
@@ -60,10 +62,26 @@ public:
     void enter(task_context& awaiting) noexcept { context_ = &awaiting; }
     void spell(detail::spelling how) noexcept { spelling_ = how; }
 
-    /// It is over, and its task's leaf no more.
+    /// Its own timeout: so long from when it begins to wait, or until `deadline` (nanoseconds of
+    /// the monotonic clock).
+    void limit_to(std::chrono::nanoseconds span) noexcept {
+        limit_ = span.count();
+        limited_ = limit::span;
+    }
+    void limit_until(std::int64_t deadline) noexcept {
+        limit_ = deadline;
+        limited_ = limit::deadline;
+    }
+    /// When that ends; `detail::never` if it has none. For an operation that waits.
+    [[nodiscard]] std::int64_t deadline() const noexcept {
+        return limited_ == limit::deadline ? limit_ : detail::never;
+    }
+
+    /// It is over, and its task's leaf no more. Its timer stays armed and finds that out by itself.
     void leave_task() noexcept {
         is_waiting_ = false;
         context_->leaf = nullptr;
+        context_->wake_at = detail::never;
     }
 
     /// Ends the awaiting coroutine with this operation's error.
@@ -84,8 +102,22 @@ protected:
         context_->leaf = this;
         context_->since = since;
         is_waiting_ = true;
+        if (limited_ != limit::none || context_->scopes != nullptr) [[unlikely]]
+            start_clock(since);
     }
     void wait() noexcept;
+
+    /// What keeps it from waiting (any longer): the outcome of a stop or of its timeout, else 0.
+    /// Asked after a try that came to nothing.
+    [[nodiscard]] detail::outcome why_not_wait() const noexcept;
+
+    /// Whether its own timeout is over.
+    [[nodiscard]] bool has_timed_out() const noexcept;
+
+    /// Whether nobody wants its outcome any more, so that it must take nothing.
+    [[nodiscard]] bool is_lost() const noexcept {
+        return context_->stop == detail::stop_level::lost;
+    }
 
     /// Ends `begin`: true lets the coroutine go on at once.
     [[nodiscard]] bool finish() noexcept {
@@ -105,10 +137,17 @@ protected:
     /// The coroutine at `where` ends with this operation's error: the error's path begins.
     virtual void begin_path(detail::error_path& path, std::source_location where) const noexcept;
 
+    enum class limit : std::uint8_t { none, span, deadline };
+
     task_context* context_ = nullptr;
     detail::outcome outcome_ = 0;
+    std::int64_t limit_ = 0; ///< Nanoseconds; see `limited_`.
+    limit limited_ = limit::none;
     detail::spelling spelling_ = detail::spelling::look;
     bool is_waiting_ = false; ///< It is its task's leaf.
+
+private:
+    [[gnu::noinline]] void start_clock(std::int64_t since) noexcept;
 };
 
 /// An operation seen as one that passes its error up; see `spellings`.
@@ -128,6 +167,22 @@ class spellings : public or_return_view<Operation>,
                   public or_throw_view<Operation>,
                   public ignore_view<Operation> {
 public:
+    /// `co_await op.timeout(5s)`, `co_await op.timeout(5s).or_return()`: gives up with
+    /// `errc::timeout` after so long. What is there at once, or in the turn in which the time is
+    /// over, still counts. The time runs from the beginning of the turn in which it starts to wait
+    /// (so it may be short by what the turn has already run). Nothing is armed for an operation
+    /// that completes at once. Of several the last one counts; nest tasks for more.
+    template <class Rep, class Period>
+    [[nodiscard]] Operation&& timeout(std::chrono::duration<Rep, Period> span) && noexcept {
+        self().limit_to(detail::clamp_to_nanoseconds(span));
+        return static_cast<Operation&&>(self());
+    }
+    /// The same with a point in time.
+    [[nodiscard]] Operation&& until(time_point deadline) && noexcept {
+        self().limit_until(deadline.time_since_epoch().count());
+        return static_cast<Operation&&>(self());
+    }
+
     /// `co_await op.or_return()`: the value; an error ends this coroutine, whose result it becomes.
     [[nodiscard]] or_return_view<Operation>&& or_return() && noexcept {
         self().spell(detail::spelling::or_return);

@@ -66,7 +66,8 @@ public:
         std::exception_ptr exception;
     };
     how ending = how::not_yet;
-    bool passes_error_up = false;  ///< The parent awaits it with `or_return`.
+    bool passes_error_up = false; ///< The parent awaits it with `or_return`.
+    bool has_scope = false;       ///< The innermost scope of the task stands around this coroutine.
     bool error_is_on_path = false; ///< `error` came by an `or_return`: its path is being recorded.
 };
 

@@ -164,10 +164,7 @@ scheduler::as_current::~as_current() { current_scheduler = outer_; }
     } else if (count < 0 && count != -EINTR) {
         return count;
     }
-    if (!timers_.is_empty()) {
-        while (timer_node* const due = timers_.pop_due(now_))
-            schedule(static_cast<task_context&>(*due));
-    }
+    if (!timers_.is_empty()) run_timers();
 
     long done = 0;
     while (!ready_.is_empty() && done < resumptions_a_turn) {
@@ -210,6 +207,20 @@ result<void> scheduler::run_while(const std::size_t& nonzero) noexcept {
     is_turning_ = false;
     if (failed < 0) return detail::to_error(failed);
     return success();
+}
+
+void scheduler::run_timers() noexcept {
+    while (timer_node* const due = timers_.pop_due(now_)) {
+        auto& task = static_cast<task_context&>(*due);
+        if (task.wake_at > now_) { // what it was armed for is over; what came then lies later
+            if (task.wake_at != detail::never) timers_.arm(task, task.wake_at);
+            continue;
+        }
+        if (task.scopes != nullptr) task.expire_scopes(now_);
+        task.wake_at = task.next_deadline(now_);
+        if (task.wake_at != detail::never) timers_.arm(task, task.wake_at);
+        schedule(task);
+    }
 }
 
 std::int64_t scheduler::time_to_wait(std::int64_t at_most) const noexcept {
@@ -255,6 +266,8 @@ bool scheduler::climb(task_context& task) noexcept {
             return false;
         }
         task.innermost = parent;
+        if (ended.has_scope) [[unlikely]]
+            detail::leave_scope(task, ended);
         if (!ended.passes_error_up || ended.ending != detail::promise_base::how::error) return true;
         parent->end_with_error_of(ended, path_); // and so the parent has ended, too
     }
@@ -286,8 +299,9 @@ void scheduler::retire(task_context& task) noexcept {
 }
 
 void scheduler::arm(task_context& task, std::int64_t deadline) noexcept {
-    disarm(task);
-    timers_.arm(task, deadline);
+    const std::int64_t in_force = task.next_deadline(now_);
+    task.wake_at = deadline < in_force ? deadline : in_force;
+    timers_.arm(task, task.wake_at);
 }
 
 long scheduler::register_watch(detail::watch& w) noexcept {

@@ -128,9 +128,18 @@ public:
 
     [[nodiscard]] std::uint32_t next_task_number() noexcept { return ++last_task_number_; }
 
-    /// The leaf of this task is queued once `deadline` (nanoseconds) has passed.
+    /// The leaf of this task is queued once `deadline` (nanoseconds) has passed, or one in force.
     void arm(task_context& task, std::int64_t deadline) noexcept;
+
+    /// The same, at the latest; for what is seldom waited for to its end. A timer that is armed for
+    /// an earlier time is left alone and armed again when it goes off: so a timeout on every read
+    /// costs a few instructions and not the wheel.
+    void wake_by(task_context& task, std::int64_t deadline) noexcept {
+        task.wake_at = deadline;
+        if (!task.is_timed() || deadline < task.timer_node::deadline()) timers_.arm(task, deadline);
+    }
     void disarm(task_context& task) noexcept {
+        task.wake_at = detail::never;
         if (task.is_timed()) timers_.disarm(task);
     }
 
@@ -198,6 +207,7 @@ private:
     void run_entry(task_context& task) noexcept;
     bool climb(task_context& task) noexcept;
     [[gnu::noinline]] void wake_up() noexcept;
+    [[gnu::noinline]] void run_timers() noexcept;
     void end_owners() noexcept;
 
     static constexpr std::size_t batch = 256;

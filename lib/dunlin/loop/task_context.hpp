@@ -8,7 +8,9 @@
 
 #include <dunlin/loop/frame_pool.hpp>
 #include <dunlin/loop/promise_base.hpp>
+#include <dunlin/loop/time_scope.hpp>
 #include <dunlin/loop/timer_queue.hpp>
+#include <dunlin/util/api.hpp>
 
 #include <cstdint>
 #include <source_location>
@@ -26,6 +28,7 @@ enum class stop_level : std::uint8_t {
     none,
     drain, ///< Waits for input.
     all,
+    lost, ///< All, and nobody wants what an operation could still get: it does not try again.
 };
 
 /// A place in a run queue. Circular, so null means: in none.
@@ -44,6 +47,9 @@ public:
     /// Called by the run loop after the entry in which `scheduler::end_after_entry` was asked for.
     virtual void end_now() noexcept = 0;
 
+    /// The task that waits for these and whose deadlines hold for them, if there is one.
+    [[nodiscard]] virtual task_context* awaiting_task() const noexcept { return nullptr; }
+
     task_owner* next_to_end = nullptr; ///< In the scheduler's list of owners to call `end_now` on.
     bool is_to_end = false;
 
@@ -56,7 +62,7 @@ protected:
 
 } // namespace detail
 
-class task_context : public detail::run_link, public timer_node {
+class DUNLIN_API task_context : public detail::run_link, public timer_node {
 public:
     task_context(scheduler& home, detail::task_owner& owned_by, detail::promise_base& first,
                  std::source_location spawned_at, const char* given_name) noexcept
@@ -68,13 +74,33 @@ public:
     task_context& operator=(const task_context&) = delete;
 
     [[nodiscard]] bool is_queued() const noexcept { return run_link::next != nullptr; }
-    [[nodiscard]] bool is_stopping() const noexcept { return stop == detail::stop_level::all; }
+    [[nodiscard]] bool is_stopping() const noexcept { return stop >= detail::stop_level::all; }
     [[nodiscard]] bool is_draining() const noexcept { return stop != detail::stop_level::none; }
 
     /// Asks for a stop of that level, or leaves it at a higher one.
     void raise_stop(detail::stop_level level) noexcept {
-        if (stop < level) stop = level;
+        if (requested < level) requested = level;
+        update_stop();
     }
+
+    /// From here on until `leave_scope`, what the task does is inside of `inner`.
+    void enter_scope(detail::time_scope& inner) noexcept {
+        inner.outer = scopes;
+        scopes = &inner;
+        update_stop();
+    }
+    /// Leaves the innermost scope. True if its deadline is why the task was told to stop.
+    bool leave_scope() noexcept;
+
+    /// Marks the scopes whose deadlines are not after `now`, and tells the leaf if that stops it.
+    void expire_scopes(std::int64_t now) noexcept;
+
+    /// The earliest deadline after `now` that the scopes around the leaf set, or its own.
+    [[nodiscard]] std::int64_t next_deadline(std::int64_t now) const noexcept;
+
+    /// The earliest deadline in force here, that of tasks which wait for this one included.
+    [[nodiscard]] std::int64_t deadline_in_force() const noexcept;
+
     [[nodiscard]] bool is_timed() const noexcept { return timer_node::is_linked(); }
 
     // The first cache lines, the links included, are what waits and resumptions touch.
@@ -83,8 +109,11 @@ public:
     detail::promise_base* innermost; ///< The coroutine that runs or waits.
     std::uint32_t number = 0;        ///< Counts up in the scheduler; for people.
     std::uint8_t budget = 0;         ///< Operations it may still complete at once in this entry.
-    detail::stop_level stop = detail::stop_level::none;
+    detail::stop_level stop = detail::stop_level::none; ///< In force here: see `update_stop`.
     bool has_ended = false; ///< `innermost` has just ended; the run loop goes on above it.
+    detail::stop_level requested = detail::stop_level::none; ///< Of the whole task.
+    detail::time_scope* scopes = nullptr;                    ///< The innermost.
+    std::int64_t wake_at = detail::never; ///< When the leaf has its turn though nothing came.
 
     detail::task_owner* owner;
     task_context* sibling_next = nullptr;
@@ -93,6 +122,10 @@ public:
     std::source_location spawned;
     std::int64_t since = 0; ///< When the leaf began to wait, on the clock of its turn.
     const char* name;
+
+private:
+    /// What was requested, but within a shield; and all of it where a deadline has passed.
+    void update_stop() noexcept;
 };
 static_assert(sizeof(task_context) <= detail::context_room);
 

@@ -30,12 +30,13 @@ struct watch {
     /// A short read of a stream has drained it (epoll(7), Q9): epoll has it, and has not spoken of
     /// an end, an error or an urgent mark (RDHUP, HUP, ERR, PRI), where a read stops short as well.
     bool short_is_all : 1 = false;
-    bool is_borrowed : 1 = false; ///< Somebody else closes the number.
-    bool is_shared : 1 = false;   ///< Its number was given out: a duplicate may live.
-    bool is_stale : 1 = false;    ///< The number now means another file.
-    bool is_starved : 1 = false;  ///< A listener whose queue waits for a free descriptor.
-    bool is_tcp : 1 = false;      ///< Nothing but an end or a mark stops a read short.
-    std::uint8_t owners = 0;      ///< Handles that hold it: 1, or 2 after a split.
+    bool is_borrowed : 1 = false;   ///< Somebody else closes the number.
+    bool is_shared : 1 = false;     ///< Its number was given out: a duplicate may live.
+    bool is_stale : 1 = false;      ///< The number now means another file.
+    bool is_starved : 1 = false;    ///< A listener whose queue waits for a free descriptor.
+    bool is_tcp : 1 = false;        ///< Nothing but an end or a mark stops a read short.
+    bool is_unanswered : 1 = false; ///< Bytes have come since the last write was done.
+    std::uint8_t owners = 0;        ///< Handles that hold it: 1, or 2 after a split.
 
     [[nodiscard]] operation*& waiting_for(direction way) noexcept {
         return waiting[static_cast<std::size_t>(way)];

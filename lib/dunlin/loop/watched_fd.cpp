@@ -21,14 +21,18 @@ public:
 constinit occupant nobody;
 constinit watch closed{.waiting = {&nobody, &nobody}, .fd = -1};
 constinit watch out_of_memory{.waiting = {&nobody, &nobody}, .fd = -1};
+constinit watch lost{.waiting = {&nobody, &nobody}, .fd = -1};
 
 } // namespace
 
 long why_no_watch(const watch& given) noexcept {
     if (&given == &closed) return failure(errc::closed);
     if (&given == &out_of_memory) return -ENOMEM;
+    if (&given == &lost) return failure(errc::stopped);
     return 0;
 }
+
+watch& watch_of_lost() noexcept { return lost; }
 
 watch* watched_fd::attach_first() noexcept {
     if (word_ == none) return &closed;

@@ -17,6 +17,9 @@ namespace dunlin::detail {
 /// The outcome for a stand-in that `watched_fd::attach` gave; 0 if it is a true watch.
 [[nodiscard]] DUNLIN_API long why_no_watch(const watch& given) noexcept;
 
+/// The stand-in for what a loser of a race waited for.
+[[nodiscard]] watch& watch_of_lost() noexcept;
+
 class DUNLIN_API watched_fd {
 public:
     watched_fd() noexcept = default;

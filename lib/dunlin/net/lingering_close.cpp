@@ -21,7 +21,8 @@ lingering_close_operation::~lingering_close_operation() {
     context_->sched->disarm(*context_);
     // If it was closed meanwhile, perhaps the socket itself is gone.
     const bool is_closed =
-        outcome_ == detail::failure(errc::closed) || (is_waiting_ && watch_->owners == 0);
+        outcome_ == detail::failure(errc::closed) ||
+        (is_waiting_ && watch_->owners == 0 && detail::why_no_watch(*watch_) == 0);
     if (!is_closed) socket_->close();
 }
 

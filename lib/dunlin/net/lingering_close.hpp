@@ -25,7 +25,7 @@ public:
     lingering_close_operation(detail::watched_fd& socket, std::int64_t deadline) noexcept
         : io_operation{socket.attach(), detail::direction::input}, socket_{&socket},
           deadline_{deadline} {
-        is_goodbye_ = true;
+        drain_as_ = drain_as::busy;
     }
     ~lingering_close_operation();
 

@@ -12,7 +12,9 @@ using detail::direction;
 inline void detail::receive_operation::note(long n, std::size_t size) noexcept {
     if (n == -EAGAIN) [[unlikely]]
         note_empty();
-    else if (n > 0 && n < static_cast<long>(size) && watch_->short_is_all)
+    if (n <= 0) return;
+    watch_->is_unanswered = true;
+    if (n < static_cast<long>(size) && watch_->short_is_all)
         watch_->may_go(direction::input) = false;
 }
 

@@ -17,9 +17,12 @@ bool write_some_operation::attempt() noexcept { return attempt_as<direction::out
 
 bool write_some_operation::try_now() noexcept {
     outcome_ = sys::send(watch_->fd, bytes_.data, bytes_.size);
-    if (outcome_ != -EAGAIN) return true;
-    note_full();
-    return false;
+    if (outcome_ == -EAGAIN) {
+        note_full();
+        return false;
+    }
+    if (outcome_ == static_cast<long>(bytes_.size)) watch_->is_unanswered = false;
+    return true;
 }
 
 [[gnu::flatten]] bool write_operation::begin() noexcept {
@@ -34,6 +37,7 @@ bool write_operation::try_now() noexcept {
     if (n != static_cast<long>(bytes_.size)) [[unlikely]]
         return go_on_after(n);
     if (moved_ != nullptr) *moved_ += bytes_.size;
+    watch_->is_unanswered = false;
     outcome_ = 0;
     return true;
 }
@@ -55,6 +59,7 @@ bool write_operation::go_on_after(long n) noexcept {
         bytes_.data += sent;
         bytes_.size -= sent;
         if (bytes_.size == 0) {
+            watch_->is_unanswered = false;
             outcome_ = 0;
             return true;
         }
@@ -80,6 +85,7 @@ bool gather_operation::try_now() noexcept {
         detail::slice pieces[at_once];
         const std::size_t count = fill(pieces, at_once);
         if (count == 0) {
+            watch_->is_unanswered = false;
             outcome_ = 0;
             return true;
         }
@@ -96,6 +102,7 @@ bool gather_operation::try_now() noexcept {
         advance(static_cast<std::size_t>(n));
         detail::slice left;
         if (fill(&left, 1) == 0) {
+            watch_->is_unanswered = false;
             outcome_ = 0;
             return true;
         }

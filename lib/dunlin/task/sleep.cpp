@@ -6,17 +6,14 @@ namespace dunlin {
 
 bool sleep_operation::is_over() noexcept {
     if (now().time_since_epoch().count() >= deadline_) return true;
-    if (!context_->is_stopping()) return false;
-    outcome_ = detail::failure(errc::stopped);
-    return true;
+    outcome_ = why_not_wait();
+    return outcome_ != 0;
 }
 
 bool sleep_operation::begin() noexcept {
     if (!spend()) { // also a sleep of nothing, repeated for ever, lets others run
-        if (context_->is_stopping()) {
-            outcome_ = detail::failure(errc::stopped);
-            return finish();
-        }
+        outcome_ = why_not_wait();
+        if (outcome_ != 0) return finish();
         context_->sched->schedule_later(*context_);
         wait();
         return false;

@@ -20,6 +20,7 @@ bool start_child(promise_base& parent, promise_base& child, bool passes_error_up
     if (!task.has_ended) return true; // it waits, and the run loop continues from there
     task.has_ended = false;
     task.innermost = &parent;
+    if (child.has_scope) leave_scope(task, child);
     if (!passes_error_up || child.ending != promise_base::how::error) return false;
     parent.end_with_error_of(child, task.sched->path());
     task.has_ended = true;

@@ -13,12 +13,14 @@
 // stack with any compiler; nesting costs stack per level. See docs/design.md for why.
 #pragma once
 
+#include <dunlin/loop/clock.hpp>
 #include <dunlin/loop/frame_pool.hpp>
 #include <dunlin/loop/operation.hpp>
 #include <dunlin/loop/promise_base.hpp>
 #include <dunlin/result.hpp>
 #include <dunlin/util/api.hpp>
 
+#include <chrono>
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
@@ -49,6 +51,11 @@ class fail;
 template <class T>
 class passing;
 
+/// A task under a deadline of its own, or shielded: what `t().timeout(5s)` gives. See
+/// scoped_task.hpp.
+template <class T>
+class scoped_task;
+
 namespace detail {
 
 template <class T>
@@ -57,6 +64,9 @@ template <class T>
 class io_promise;
 template <class T, spelling Spelled>
 class task_awaiter;
+template <class T, spelling Spelled>
+class scoped_awaiter;
+struct frame_access;
 
 /// Starts `child` as what `parent` awaits. True if the parent stays suspended.
 [[nodiscard]] DUNLIN_API bool start_child(promise_base& parent, promise_base& child,
@@ -144,6 +154,32 @@ public:
         return task_awaiter<T, spelling::ignore>{static_cast<task<T>&>(awaited)};
     }
 
+    template <class T>
+    auto await_transform(scoped_task<T>&& awaited,
+                         std::source_location here = std::source_location::current()) noexcept {
+        where = here;
+        return scoped_awaiter<T, spelling::look>{awaited};
+    }
+    template <class T>
+    auto await_transform(or_return_view<scoped_task<T>>&& awaited,
+                         std::source_location here = std::source_location::current()) noexcept {
+        must_be_io_task<T>();
+        where = here;
+        return scoped_awaiter<T, spelling::or_return>{static_cast<scoped_task<T>&>(awaited)};
+    }
+    template <class T>
+    auto await_transform(or_throw_view<scoped_task<T>>&& awaited,
+                         std::source_location here = std::source_location::current()) noexcept {
+        where = here;
+        return scoped_awaiter<T, spelling::or_throw>{static_cast<scoped_task<T>&>(awaited)};
+    }
+    template <class T>
+    auto await_transform(ignore_view<scoped_task<T>>&& awaited,
+                         std::source_location here = std::source_location::current()) noexcept {
+        where = here;
+        return scoped_awaiter<T, spelling::ignore>{static_cast<scoped_task<T>&>(awaited)};
+    }
+
     fail await_transform(fail awaited,
                          std::source_location here = std::source_location::current()) noexcept;
 
@@ -207,8 +243,21 @@ public:
         return std::move(*this);
     }
 
+    /// `co_await t().timeout(5s)`, then one of the four spellings: after so long, counted from when
+    /// it is awaited, every wait inside ends with `stopped`; when the task has really ended, and
+    /// with that error, it becomes `errc::timeout`. Any other end, success too, is as it was.
+    /// Inside of several the earliest counts.
+    template <class Rep, class Period>
+    [[nodiscard]] scoped_task<T> timeout(std::chrono::duration<Rep, Period> span) && noexcept
+        requires(detail::is_result<T>);
+
+    /// The same with a point in time.
+    [[nodiscard]] scoped_task<T> until(time_point deadline) && noexcept
+        requires(detail::is_result<T>);
+
 private:
     friend promise_type;
+    friend struct detail::frame_access;
     template <class U>
     friend class detail::io_promise;
     friend class task_group;
@@ -278,3 +327,5 @@ template <class T>
 } // namespace dunlin
 
 #include <dunlin/task/task_promise.hpp>
+
+#include <dunlin/task/scoped_task.hpp>

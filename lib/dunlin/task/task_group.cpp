@@ -41,7 +41,7 @@ void task_group::add(detail::promise_base& root, std::source_location here) noex
     }
     auto& child = *::new (room) task_context{*sched_, *this, root, here, nullptr};
     child.number = sched_->next_task_number();
-    child.stop = stop_;
+    child.raise_stop(stop_);
     child.sibling_next = first_;
     if (first_ != nullptr) first_->sibling_prev = &child;
     first_ = &child;
@@ -186,6 +186,8 @@ bool join_operation::is_over() noexcept {
         outcome_ = -1; // see error()
     } else if (context_->is_stopping()) {
         outcome_ = detail::failure(errc::stopped);
+    } else if (has_expired_) {
+        outcome_ = detail::failure(errc::timeout);
     }
     return true;
 }
@@ -205,7 +207,12 @@ bool join_operation::begin() noexcept {
 }
 
 bool join_operation::attempt() noexcept {
-    if (!is_over()) return false;
+    if (!is_over()) {
+        if (!has_timed_out() || has_expired_) return false;
+        has_expired_ = true;
+        group_->request_stop();
+        return false;
+    }
     leave();
     return true;
 }
@@ -217,7 +224,7 @@ void join_operation::take() {
 
 bool drain_operation::is_over() noexcept {
     if (group_->is_empty()) return true;
-    if (now().time_since_epoch().count() < deadline_) return false;
+    if (now().time_since_epoch().count() < deadline_ && !has_timed_out()) return false;
     outcome_ = static_cast<detail::outcome>(group_->size());
     static_cast<void>(group_->destroy_children()); // it is waited for, so it outlives them
     return true;

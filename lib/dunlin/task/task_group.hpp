@@ -73,6 +73,8 @@ public:
 
 private:
     bool is_over() noexcept;
+
+    bool has_expired_ = false; ///< Its timeout has stopped the children.
 };
 
 /// The awaiter behind `task_group::drain`.
@@ -161,7 +163,8 @@ public:
     ///
     /// Error: the first error of a child, unless the group carries on; `stopped` if this task was
     /// asked to stop (then the children are asked, too, and it still waits until they are gone);
-    /// `busy` if somebody waits for this group already. Throws the first exception of a child.
+    /// likewise `timeout` (a `.timeout()` stops the children and waits until they are gone); `busy`
+    /// if somebody waits for this group already. Throws the first exception of a child.
     [[nodiscard]] join_operation join() noexcept { return join_operation{*this}; }
 
     /// Lets the children finish what they are at: asks them to stop reading, gives those that still

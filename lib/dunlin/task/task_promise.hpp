@@ -80,6 +80,7 @@ public:
 private:
     template <class U, spelling Spelled>
     friend class task_awaiter;
+    friend struct frame_access;
 };
 
 /// task<void>
@@ -139,6 +140,7 @@ public:
 private:
     template <class U, spelling Spelled>
     friend class task_awaiter;
+    friend struct frame_access;
 };
 
 /// io_task<>
@@ -155,6 +157,15 @@ public:
 /// locals are gone before its awaiter continues.
 template <class T, spelling Spelled>
 class [[nodiscard]] task_awaiter {
+protected:
+    /// The coroutine that is about to start; null if its memory was refused.
+    promise_base* fresh_child() const noexcept {
+        if constexpr (is_result<T>)
+            if (awaited_->was_refused()) return nullptr;
+        assert_fresh(awaited_->promise_);
+        return awaited_->promise_;
+    }
+
 public:
     explicit task_awaiter(task<T>& awaited) noexcept : awaited_{&awaited} {}
 

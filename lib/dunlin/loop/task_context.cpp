@@ -1,0 +1,75 @@
+#include <dunlin/loop/task_context.hpp>
+
+#include <dunlin/loop/operation.hpp>
+
+namespace dunlin {
+
+using detail::stop_level;
+using detail::time_scope;
+
+void task_context::update_stop() noexcept {
+    bool has_expired = false;
+    stop = requested;
+    for (const time_scope* scope = scopes; scope != nullptr; scope = scope->outer) {
+        has_expired = has_expired || scope->has_expired;
+        if (!scope->is_shield) continue;
+        stop = stop_level::none;
+        break;
+    }
+    if (has_expired && stop < stop_level::all) stop = stop_level::all;
+}
+
+bool task_context::leave_scope() noexcept {
+    const time_scope& left = *scopes;
+    scopes = left.outer;
+    update_stop();
+    // Who is told to stop from further out as well tells that one, not this.
+    return left.has_expired && !is_stopping();
+}
+
+void task_context::expire_scopes(std::int64_t now) noexcept {
+    bool some_have = false;
+    for (time_scope* scope = scopes; scope != nullptr; scope = scope->outer) {
+        if (!scope->has_expired && scope->deadline <= now) {
+            scope->has_expired = true;
+            some_have = true;
+        }
+        if (scope->is_shield) break;
+    }
+    if (!some_have) return;
+    update_stop();
+    if (leaf != nullptr) leaf->interrupt();
+}
+
+std::int64_t task_context::next_deadline(std::int64_t now) const noexcept {
+    std::int64_t earliest = detail::never;
+    const auto consider = [&](std::int64_t deadline) {
+        if (deadline > now && deadline < earliest) earliest = deadline;
+    };
+    if (leaf != nullptr) consider(leaf->deadline());
+    for (const time_scope* scope = scopes; scope != nullptr; scope = scope->outer) {
+        if (!scope->has_expired) consider(scope->deadline);
+        if (scope->is_shield) break;
+    }
+    return earliest;
+}
+
+std::int64_t task_context::deadline_in_force() const noexcept {
+    std::int64_t earliest = detail::never;
+    for (const task_context* task = this; task != nullptr; task = task->owner->awaiting_task()) {
+        const std::int64_t own = task->next_deadline(-1);
+        if (own < earliest) earliest = own;
+        for (const time_scope* scope = task->scopes; scope != nullptr; scope = scope->outer)
+            if (scope->is_shield) return earliest;
+    }
+    return earliest;
+}
+
+void detail::leave_scope(task_context& task, promise_base& ended) noexcept {
+    ended.has_scope = false;
+    const bool was_its_doing = task.leave_scope();
+    if (was_its_doing && ended.ending == promise_base::how::error && ended.error == errc::stopped)
+        ended.error = errc::timeout;
+}
+
+} // namespace dunlin

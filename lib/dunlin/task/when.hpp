@@ -1,0 +1,244 @@
+// Several things at once: `when_all` waits for all of them, `when_any` for the first.
+//
+//     auto both = co_await when_all(ask(first), ask(second)).timeout(2s).or_return();
+//     auto& [a, b] = both;
+//
+//     auto raced = co_await when_any(sock.read(), quit.wait()).or_return();
+//     if (raced.index() == 0) use(std::get<0>(raced));
+//
+// They take tasks and operations, also with timeouts of their own, and run each as a task. Nothing
+// is left behind: they return only when every branch has ended, and its frame is gone. Those that
+// are not wanted any more (the rest after an error, the losers of a race, all under a stop or a
+// timeout) are asked to stop; a read or a receive among them that was waiting then takes nothing.
+// Awaited once, as temporaries. They allocate nothing but, for operations, a small frame each,
+// which is recycled; the versions for vectors allocate their branches. Loop thread.
+#pragma once
+
+#include <dunlin/task/branches.hpp>
+
+#include <cstddef>
+#include <new>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace dunlin {
+
+/// What stands for the value of a branch that gives none.
+using no_value = std::monostate;
+
+namespace detail {
+template <class T>
+using value_or_none = std::conditional_t<std::is_void_v<T>, no_value, T>;
+
+template <class T>
+concept can_be_branch =
+    !std::is_lvalue_reference_v<T> && requires { typename branch_traits<T>::value_type; };
+
+/// A fixed number of branches, each of its own type.
+template <class... Awaitables>
+class fixed_branches : public branches_operation {
+protected:
+    fixed_branches(over_at when, Awaitables&&... given) : branches_operation{when} {
+        std::size_t next = 0;
+        (fill_branch(all_[next++], static_cast<Awaitables&&>(given)), ...);
+        set_branches(all_, sizeof...(Awaitables));
+    }
+    ~fixed_branches() { destroy_branches(); }
+
+    template <std::size_t I, class Awaitable>
+    [[nodiscard]] value_or_none<branch_value<Awaitable>> value_at() {
+        if constexpr (std::is_void_v<branch_value<Awaitable>>)
+            return no_value{};
+        else
+            return frame_access::value_of<branch_task<Awaitable>>(*all_[I].root);
+    }
+    void destroy_frames() noexcept {
+        for (branch& each : all_)
+            each.destroy_frame();
+    }
+
+private:
+    branch all_[sizeof...(Awaitables)];
+};
+
+/// Any number of branches of one type, in a block of memory.
+class DUNLIN_API counted_branches : public branches_operation {
+protected:
+    template <class Awaitable>
+    counted_branches(over_at when, std::vector<Awaitable>& given) : branches_operation{when} {
+        if (given.empty()) return;
+        all_ = new branch[given.size()];
+        for (std::size_t i = 0; i < given.size(); ++i)
+            fill_branch(all_[i], std::move(given[i]));
+        set_branches(all_, given.size());
+        count_ = given.size();
+    }
+    ~counted_branches() {
+        destroy_branches();
+        delete[] all_;
+    }
+    void destroy_frames() noexcept {
+        for (std::size_t i = 0; i < count_; ++i)
+            all_[i].destroy_frame();
+    }
+
+    branch* all_ = nullptr;
+    std::size_t count_ = 0;
+};
+} // namespace detail
+
+/// The awaiter behind `when_all(...)`.
+template <class... Awaitables>
+class [[nodiscard]] when_all_operation final : public detail::fixed_branches<Awaitables...>,
+                                               public spellings<when_all_operation<Awaitables...>> {
+public:
+    static constexpr bool gives_nothing = (... && std::is_void_v<detail::branch_value<Awaitables>>);
+    using value_type =
+        std::conditional_t<gives_nothing, void,
+                           std::tuple<detail::value_or_none<detail::branch_value<Awaitables>>...>>;
+
+    explicit when_all_operation(Awaitables&&... given)
+        : detail::fixed_branches<Awaitables...>{
+              detail::fixed_branches<Awaitables...>::over_at::first_error,
+              static_cast<Awaitables&&>(given)...} {}
+
+    value_type take() {
+        this->rethrow_if_thrown();
+        if constexpr (gives_nothing)
+            this->destroy_frames();
+        else
+            return values(std::index_sequence_for<Awaitables...>{});
+    }
+
+private:
+    template <std::size_t... I>
+    value_type values(std::index_sequence<I...>) {
+        value_type all{this->template value_at<I, Awaitables>()...};
+        this->destroy_frames();
+        return all;
+    }
+};
+
+/// The awaiter behind `when_any(...)`.
+template <class... Awaitables>
+class [[nodiscard]] when_any_operation final : public detail::fixed_branches<Awaitables...>,
+                                               public spellings<when_any_operation<Awaitables...>> {
+public:
+    using value_type = std::variant<detail::value_or_none<detail::branch_value<Awaitables>>...>;
+
+    explicit when_any_operation(Awaitables&&... given)
+        : detail::fixed_branches<Awaitables...>{
+              detail::fixed_branches<Awaitables...>::over_at::first_end,
+              static_cast<Awaitables&&>(given)...} {}
+
+    value_type take() {
+        this->rethrow_if_thrown();
+        return winners_value<0, Awaitables...>();
+    }
+
+private:
+    template <std::size_t I, class First, class... Rest>
+    value_type winners_value() {
+        if constexpr (sizeof...(Rest) != 0)
+            if (this->winner() != I) return winners_value<I + 1, Rest...>();
+        value_type value{std::in_place_index<I>, this->template value_at<I, First>()};
+        this->destroy_frames();
+        return value;
+    }
+};
+
+/// The awaiter behind `when_all(std::vector)`.
+template <class Awaitable>
+class [[nodiscard]] when_all_of_operation final
+    : public detail::counted_branches,
+      public spellings<when_all_of_operation<Awaitable>> {
+    using item = detail::branch_value<Awaitable>;
+
+public:
+    using value_type =
+        std::conditional_t<std::is_void_v<item>, void, std::vector<detail::value_or_none<item>>>;
+
+    explicit when_all_of_operation(std::vector<Awaitable>& given)
+        : counted_branches{over_at::first_error, given} {}
+
+    value_type take() {
+        rethrow_if_thrown();
+        if constexpr (std::is_void_v<item>) {
+            destroy_frames();
+        } else {
+            value_type values;
+            values.reserve(count_);
+            for (std::size_t i = 0; i < count_; ++i)
+                values.push_back(
+                    detail::frame_access::value_of<detail::branch_task<Awaitable>>(*all_[i].root));
+            destroy_frames();
+            return values;
+        }
+    }
+};
+
+/// The awaiter behind `when_any(std::vector)`.
+template <class Awaitable>
+class [[nodiscard]] when_any_of_operation final
+    : public detail::counted_branches,
+      public spellings<when_any_of_operation<Awaitable>> {
+    using item = detail::branch_value<Awaitable>;
+
+public:
+    using value_type = std::pair<std::size_t, detail::value_or_none<item>>;
+
+    explicit when_any_of_operation(std::vector<Awaitable>& given)
+        : counted_branches{over_at::first_end, given} {}
+
+    value_type take() {
+        rethrow_if_thrown();
+        if constexpr (std::is_void_v<item>) {
+            destroy_frames();
+            return {winner(), no_value{}};
+        } else {
+            value_type value{winner(),
+                             detail::frame_access::value_of<detail::branch_task<Awaitable>>(
+                                 *all_[winner()].root)};
+            destroy_frames();
+            return value;
+        }
+    }
+};
+
+/// Runs all of them side by side and waits until each has ended. Gives a tuple of their values
+/// (`no_value` for one that gives none; nothing if none gives any).
+///
+/// Error: the first one of a branch; the others are asked to stop then. An exception likewise, and
+/// it comes out here. `stopped` or `timeout` when that is why the branches ended.
+template <class... Awaitables>
+    requires(sizeof...(Awaitables) > 0 && (... && detail::can_be_branch<Awaitables>))
+[[nodiscard]] when_all_operation<Awaitables...> when_all(Awaitables&&... several) {
+    return when_all_operation<Awaitables...>{static_cast<Awaitables&&>(several)...};
+}
+
+/// The same for a vector of tasks of one type: a vector of their values in that order, or nothing.
+template <class T>
+[[nodiscard]] when_all_of_operation<task<T>> when_all(std::vector<task<T>> several) {
+    return when_all_of_operation<task<T>>{several};
+}
+
+/// Runs all of them side by side; the first that ends, be it with an error or an exception, is the
+/// one whose outcome counts. The others are asked to stop and waited for. Gives a `std::variant`
+/// whose index says which it was (`no_value` for one that gives none).
+template <class... Awaitables>
+    requires(sizeof...(Awaitables) > 0 && (... && detail::can_be_branch<Awaitables>))
+[[nodiscard]] when_any_operation<Awaitables...> when_any(Awaitables&&... several) {
+    return when_any_operation<Awaitables...>{static_cast<Awaitables&&>(several)...};
+}
+
+/// The same for a vector of tasks of one type: the index of the first and its value. An empty
+/// vector is the error invalid_argument.
+template <class T>
+[[nodiscard]] when_any_of_operation<task<T>> when_any(std::vector<task<T>> several) {
+    return when_any_of_operation<task<T>>{several};
+}
+
+} // namespace dunlin
