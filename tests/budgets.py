@@ -66,9 +66,9 @@ def exchange(port, connections, messages):
         client.close()
 
 
-def observed(wrapper, load):
+def observed(wrapper, load, program=None):
     """Runs the program under a tool, puts the load on it, ends it politely; the tool has its say then."""
-    server = support.Server(wrapper=wrapper)
+    server = support.Server(wrapper=wrapper, program=program)
     try:
         load(server)
         time.sleep(0.2)  # it reads the ends of its connections
@@ -170,8 +170,11 @@ class Measurements:
     def callgrind_run(self, connections, messages):
         with tempfile.TemporaryDirectory() as folder:
             out = pathlib.Path(folder, "callgrind.out")
+            # Without debug info, which older valgrinds cannot read as newer Clangs write it.
+            stripped = pathlib.Path(folder, "echo")
+            subprocess.run(["strip", "--strip-debug", "-o", str(stripped), support.PROGRAM], check=True)
             observed(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}"],
-                     lambda server: exchange(server.port, connections, messages))
+                     lambda server: exchange(server.port, connections, messages), str(stripped))
             return read_callgrind(out.read_text())
 
     def instructions(self, connections):

@@ -113,10 +113,10 @@ def listening_ports(pid):
 class Server:
     """A running echo server. `shell` runs before it in the same process ('ulimit -n 64', '<&-')."""
 
-    def __init__(self, *arguments, wrapper=(), shell="", redirect="", env=None, stdout=None):
+    def __init__(self, *arguments, wrapper=(), shell="", redirect="", env=None, stdout=None, program=None):
         self.out = tempfile.TemporaryFile()
         self.err = tempfile.TemporaryFile()
-        command = [*wrapper, PROGRAM, *(arguments or ("--port", "0"))]
+        command = [*wrapper, program or PROGRAM, *(arguments or ("--port", "0"))]
         if shell or redirect:
             command = ["sh", "-c", f'{shell or ":"} && exec "$0" "$@" {redirect}', *command]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=env or environment(),

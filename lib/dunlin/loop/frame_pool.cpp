@@ -23,7 +23,13 @@ struct free_block {
     free_block* next;
 };
 
+/// In the place of the buffer that was freed last: none may be kept (yet). The first one that is
+/// freed brings this thread's owner, and after the owner's end none is left behind.
+constexpr std::uintptr_t keeps_none = 1;
+
 struct pool {
+    std::uintptr_t last_buffer =
+        keeps_none; ///< 0 while it is in use: the usual case needs no list.
     free_block* frames[largest / step + 1] = {};
     free_block* buffers = nullptr;
     std::size_t frame_room = 0;  ///< Bytes of frames that may still be kept,
@@ -49,6 +55,7 @@ class pool_owner {
 public:
     pool_owner() noexcept {
         here.has_owner = true;
+        here.last_buffer = 0;
         here.frame_room = kept_bytes;
         here.buffer_room = kept_buffers;
     }
@@ -57,6 +64,9 @@ public:
     ~pool_owner() {
         here.frame_room = 0;
         here.buffer_room = 0;
+        if (here.last_buffer > keeps_none)
+            ::operator delete(reinterpret_cast<void*>(here.last_buffer));
+        here.last_buffer = keeps_none;
         for (free_block*& list : here.frames)
             release(list);
         release(here.buffers);
@@ -138,8 +148,10 @@ void* allocate_context() noexcept { return take(round_up(context_room)); }
 
 void free_context(void* room) noexcept { give_back(room, round_up(context_room)); }
 
-std::byte* allocate_buffer() noexcept {
-    if (free_block* const block = here.buffers) [[likely]] {
+namespace {
+
+[[gnu::noinline]] std::byte* allocate_another_buffer() noexcept {
+    if (free_block* const block = here.buffers) {
         here.buffers = block->next;
         ++here.buffer_room;
         return reinterpret_cast<std::byte*>(block);
@@ -147,23 +159,30 @@ std::byte* allocate_buffer() noexcept {
     return static_cast<std::byte*>(::operator new(buffer_size, std::nothrow));
 }
 
-namespace {
-
-/// A thread's first, or one too many.
-[[gnu::noinline]] void free_first_buffer(std::byte* block) noexcept {
-    if (finds_room())
-        free_buffer(block);
-    else
+/// A thread's first, one of several, or one too many.
+[[gnu::noinline]] void free_another_buffer(std::byte* block) noexcept {
+    if (here.buffer_room == 0 && !finds_room()) {
         ::operator delete(block);
+        return;
+    }
+    here.buffers = ::new (static_cast<void*>(block)) free_block{here.buffers};
+    --here.buffer_room;
 }
 
 } // namespace
 
+std::byte* allocate_buffer() noexcept {
+    const std::uintptr_t last = here.last_buffer;
+    if (last <= keeps_none) [[unlikely]]
+        return allocate_another_buffer();
+    here.last_buffer = 0;
+    return reinterpret_cast<std::byte*>(last);
+}
+
 void free_buffer(std::byte* block) noexcept {
-    if (here.buffer_room == 0) [[unlikely]]
-        return free_first_buffer(block);
-    here.buffers = ::new (static_cast<void*>(block)) free_block{here.buffers};
-    --here.buffer_room;
+    if (here.last_buffer != 0) [[unlikely]]
+        return free_another_buffer(block);
+    here.last_buffer = reinterpret_cast<std::uintptr_t>(block);
 }
 
 } // namespace dunlin::detail

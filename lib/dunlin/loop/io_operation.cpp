@@ -1,9 +1,7 @@
 #include <dunlin/loop/io_operation.hpp>
 
-#include <dunlin/loop/scheduler.hpp>
 #include <dunlin/sys/clock.hpp>
 #include <dunlin/sys/socket.hpp>
-#include <dunlin/util/assert.hpp>
 
 namespace dunlin {
 
@@ -56,15 +54,8 @@ bool io_operation::begin_unready(bool insists) noexcept {
     return begin_to_wait();
 }
 
-bool io_operation::begin_to_wait() noexcept { return goes_to_wait() ? claim() : finish(); }
-
-/// Becomes its watch's reader or writer, and its task's leaf.
-bool io_operation::claim() noexcept {
-    scheduler& sched = *context_->sched;
-    DUNLIN_ASSERT(&watch_->home() == &sched); // used on another thread than its scheduler's
-    watch_->waiting_for(direction_) = this;
-    wait(sched.turn_time());
-    return false;
+bool io_operation::begin_to_wait() noexcept {
+    return goes_to_wait() ? claim(watch_->waiting_for(direction_)) : finish();
 }
 
 bool io_operation::wait_on() noexcept {

@@ -8,8 +8,10 @@
 #pragma once
 
 #include <dunlin/loop/operation.hpp>
+#include <dunlin/loop/scheduler.hpp>
 #include <dunlin/loop/watched_fd.hpp>
 #include <dunlin/util/api.hpp>
+#include <dunlin/util/assert.hpp>
 
 #include <cstdint>
 
@@ -38,7 +40,7 @@ protected:
             return refuse();
         if (watch_->may_go(Way)) return begin_ready(self);
         if (watch_->is_registered && context_->stop == detail::stop_level::none) [[likely]]
-            return claim();
+            return claim(watch_->waiting_for(Way));
         return begin_unready(false);
     }
 
@@ -67,11 +69,14 @@ protected:
     }
     void note_full() noexcept { watch_->may_go(detail::direction::output) = false; }
 
-    detail::direction direction_;
-    bool wants_turn_ = false; ///< See `try_now`.
     /// What it is to a drain, for input: told by its socket, or by the user.
     enum class drain_as : std::uint8_t { told_by_socket, idle, busy };
-    drain_as drain_as_ = drain_as::told_by_socket;
+
+    // One byte: with those of `operation` they are set by one store for each await.
+    detail::direction direction_ : 1;
+    bool wants_turn_ : 1 = false; ///< See `try_now`.
+    drain_as drain_as_ : 2 = drain_as::told_by_socket;
+    [[maybe_unused]] std::uint8_t unused_ : 4 = 0; ///< Or the byte's other bits would be kept.
     detail::watch* watch_;
 
 private:
@@ -88,7 +93,14 @@ private:
     [[nodiscard]] bool is_stopped() const noexcept;
     [[nodiscard]] bool may_stay_in_drain() noexcept;
     [[nodiscard]] bool goes_to_wait() noexcept;
-    bool claim() noexcept;
+    /// Becomes its watch's reader or writer, and its task's leaf.
+    bool claim(operation*& place) noexcept {
+        scheduler& sched = *context_->sched;
+        DUNLIN_ASSERT(&watch_->home() == &sched); // used on another thread than its scheduler's
+        place = this;
+        wait(sched.turn_time());
+        return false;
+    }
     [[gnu::noinline]] bool refuse() noexcept;
     [[gnu::noinline]] bool begin_unready(bool insists) noexcept;
     [[gnu::noinline]] bool begin_to_wait() noexcept;

@@ -144,9 +144,9 @@ private:
 template <class Operation>
 io_task<typename Operation::value_type> await_one(Operation& only) {
     if constexpr (std::is_void_v<typename Operation::value_type>)
-        co_await static_cast<Operation&&>(only).or_return();
+        co_await std::move(only).or_return();
     else
-        co_return co_await static_cast<Operation&&>(only);
+        co_return co_await std::move(only);
 }
 
 } // namespace detail
