@@ -10,7 +10,7 @@ that knows better says why, in itself or in the line above: `// tidy: the reason
 import re
 
 # Awaited as whole statements, these give nothing that could be dropped.
-YIELDS_NOTHING = {"yield", "fail", "suspend_always", "suspend_never"}
+YIELDS_NOTHING = {"fail", "suspend_always", "suspend_never"}
 SPELLED_OUT = {"or_return", "or_throw", "ignore"}
 
 CONTROL = {"if", "while", "for", "switch"}

@@ -60,7 +60,7 @@ class Awaits(unittest.TestCase):
         "do co_await x().or_return(); while (more());",
         "if (a < b) { co_await x().or_return(); } else { co_await y().or_return(); }",
         "try { co_await x().or_throw(); } catch (const std::system_error&) { go(); }",
-        "co_await dunlin::yield();",
+        "co_await dunlin::yield().or_return();",
         "co_await dunlin::fail(ec);",
         'log("co_await sock.write(x);"); // co_await sock.write(x);',
         "co_await sock.write(b); // tidy: the test is about dropping it",

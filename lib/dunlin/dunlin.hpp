@@ -14,10 +14,12 @@
 #include <dunlin/sys/epoll.hpp>
 #include <dunlin/sys/error.hpp>
 #include <dunlin/sys/fd.hpp>
+#include <dunlin/task/interval.hpp>
 #include <dunlin/task/run.hpp>
 #include <dunlin/task/scoped_task.hpp>
 #include <dunlin/task/sleep.hpp>
 #include <dunlin/task/task.hpp>
 #include <dunlin/task/task_group.hpp>
 #include <dunlin/task/when.hpp>
+#include <dunlin/task/yield.hpp>
 #include <dunlin/version.hpp>
