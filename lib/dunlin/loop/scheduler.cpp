@@ -76,6 +76,7 @@ scheduler::scheduler(scheduler_options options) noexcept
 
 scheduler::~scheduler() {
     DUNLIN_ASSERT(!is_turning_);
+    destroy_attached();
     if (remote_ != nullptr) {
         const as_current here{*this}; // what was posted may own sockets of ours
         post_node* node = remote_->take_all(detail::remote_state::closed_mark());
@@ -93,6 +94,20 @@ scheduler::~scheduler() {
 }
 
 scheduler* scheduler::current() noexcept { return current_scheduler; }
+
+void scheduler::destroy_attached() noexcept {
+    const as_current here{*this};
+    detail::attachment* newest = nullptr;
+    do { // what ends may attach something
+        newest = attached_;
+        for (detail::attachment* each = newest; each != nullptr; each = each->next)
+            each->end();
+    } while (attached_ != newest);
+    while (detail::attachment* const each = attached_) {
+        attached_ = each->next;
+        each->destroy();
+    }
+}
 
 remote scheduler::get_remote() const noexcept { return remote{remote_}; }
 
@@ -371,6 +386,19 @@ void scheduler::remove_starved(detail::starved_acceptor& acceptor) noexcept {
     *acceptor.link = acceptor.next;
     if (acceptor.next != nullptr) acceptor.next->link = acceptor.link;
     acceptor.link = nullptr;
+}
+
+detail::attachment* scheduler::attached(const void* kind) const noexcept {
+    detail::attachment* each = attached_;
+    while (each != nullptr && each->kind != kind)
+        each = each->next;
+    return each;
+}
+
+void scheduler::attach(detail::attachment& kept) noexcept {
+    DUNLIN_ASSERT(attached(kept.kind) == nullptr); // there is one already
+    kept.next = attached_;
+    attached_ = &kept;
 }
 
 void scheduler::end_after_entry(detail::task_owner& owner) noexcept {

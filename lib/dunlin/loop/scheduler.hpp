@@ -7,6 +7,7 @@
 // that awaits them. See docs/design.md for why, remote.hpp for the way in from other threads.
 #pragma once
 
+#include <dunlin/loop/attachment.hpp>
 #include <dunlin/loop/clock.hpp>
 #include <dunlin/loop/error_path.hpp>
 #include <dunlin/loop/operation.hpp>
@@ -59,7 +60,8 @@ public:
     /// `poll_once` gives that error. Becomes `current()` of this thread if there is none yet.
     explicit scheduler(scheduler_options options = {}) noexcept;
 
-    /// Every task group and every socket used with it must be gone by then: asserted.
+    /// Destroys the tasks of `background()`. Every other task group, and every socket used with it,
+    /// must be gone by then: asserted.
     ~scheduler();
     scheduler(const scheduler&) = delete;
     scheduler& operator=(const scheduler&) = delete;
@@ -166,6 +168,11 @@ public:
     void end_after_entry(detail::task_owner& owner) noexcept;
     void forget(detail::task_owner& owner) noexcept;
 
+    /// What was attached as this kind, or null. See attachment.hpp.
+    [[nodiscard]] detail::attachment* attached(const void* kind) const noexcept;
+    /// The scheduler destroys it at its end.
+    void attach(detail::attachment& kept) noexcept;
+
     /// The way the newest error came.
     [[nodiscard]] detail::error_path& path() noexcept { return path_; }
 
@@ -209,6 +216,7 @@ private:
     [[gnu::noinline]] void wake_up() noexcept;
     [[gnu::noinline]] void run_timers() noexcept;
     void end_owners() noexcept;
+    void destroy_attached() noexcept;
 
     static constexpr std::size_t batch = 256;
 
@@ -221,6 +229,7 @@ private:
     timer_queue timers_;
     detail::starved_acceptor* starved_ = nullptr;
     detail::task_owner* to_end_ = nullptr;
+    detail::attachment* attached_ = nullptr; ///< Newest first.
     detail::remote_state* remote_ = nullptr;
     std::uint32_t last_task_number_ = 0;
     bool was_woken_ = false;

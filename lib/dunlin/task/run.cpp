@@ -2,6 +2,7 @@
 
 #include <dunlin/sys/foreign.hpp>
 #include <dunlin/sys/stop_signals.hpp>
+#include <dunlin/task/background.hpp>
 #include <dunlin/task/detail/function_name.hpp>
 #include <dunlin/task/task_group.hpp>
 
@@ -50,6 +51,7 @@ int run_to_end(task<T> main, const run_options& options) {
                 group.request_stop();
             }
         }
+        detail::end_background(loop, options.background_grace);
         thrown = group.take_exception();
         if (thrown == nullptr && group.first_error()) {
             print_error(group.first_error(), group.first_path());

@@ -7,6 +7,7 @@
 #include <dunlin/task/task.hpp>
 #include <dunlin/util/api.hpp>
 
+#include <chrono>
 #include <type_traits>
 
 namespace dunlin {
@@ -18,12 +19,18 @@ struct run_options {
     /// SIGINT). False leaves the signals alone. One `run` at a time in a process can have them; a
     /// second one, on another thread, gets none.
     bool signals = true;
+
+    /// How long `background()`'s tasks get, once the main task has ended and they have been asked
+    /// to stop. What is left then is destroyed. `run` does not wait longer than it has to; zero or
+    /// less destroys them at once.
+    std::chrono::nanoseconds background_grace = std::chrono::seconds{1};
+
     scheduler_options scheduler = {};
 };
 static_assert(std::is_trivially_destructible_v<run_options>);
 
 /// Runs `main` and whatever it spawns until `main` has ended, on a scheduler made for it on this
-/// thread.
+/// thread; then ends the tasks of `background()`, politely first.
 ///
 /// Gives the program's exit code: 0 on success (or what the task gives), 1 on an error, which is
 /// printed on standard error with the `co_await`s it came up through. A task that ends with

@@ -10,8 +10,8 @@ namespace dunlin {
 
 // ---- the group
 
-task_group::task_group(on_child_error policy) noexcept
-    : sched_{scheduler::current()}, policy_{policy} {
+task_group::task_group(on_child_error policy, error_hook on_error) noexcept
+    : sched_{scheduler::current()}, policy_{policy}, on_error_{on_error} {
     DUNLIN_ASSERT(sched_ != nullptr); // a group belongs to a running scheduler
 }
 
@@ -36,7 +36,7 @@ void task_group::add(detail::promise_base& root, std::source_location here) noex
         if (room != nullptr && detail::context_room_of(frame) == nullptr)
             detail::free_context(room);
         root.handle().destroy();
-        if (!has_ended_) note_error(std::make_error_code(std::errc::not_enough_memory), nullptr);
+        if (!has_ended_) note_refused(here);
         return;
     }
     auto& child = *::new (room) task_context{*sched_, *this, root, here, nullptr};
@@ -88,11 +88,19 @@ void task_group::task_ended(task_context& ended) noexcept {
     detail::promise_base& root = *ended.root;
     remove(ended);
     if (root.ending == detail::promise_base::how::exception) {
-        if (first_exception_ == nullptr) first_exception_ = root.exception;
+        ++failures_;
+        const bool is_dealt_with = on_error_ && policy_ == on_child_error::carry_on;
+        if (first_exception_ == nullptr && !is_dealt_with) first_exception_ = root.exception;
         if (policy_ == on_child_error::stop_siblings) request_stop();
+        tell({}, root.exception, ended.spawned, &ended, nullptr);
     } else if (root.ending == detail::promise_base::how::error) {
         const bool was_asked = stop_ != detail::stop_level::none && root.error == errc::stopped;
-        if (!was_asked) note_error(root.error, root.error_is_on_path ? &sched_->path() : nullptr);
+        if (!was_asked) {
+            const detail::error_path* const path =
+                root.error_is_on_path ? &sched_->path() : nullptr;
+            note_error(root.error, path);
+            tell(root.error, nullptr, ended.spawned, &ended, path);
+        }
     }
     wake_waiter();
     destroy(ended); // last: the group itself may be among its locals
@@ -104,6 +112,18 @@ void task_group::note_error(std::error_code why, const detail::error_path* path)
     first_error_ = why;
     if (path != nullptr) first_path_ = *path;
     request_stop();
+}
+
+void task_group::note_refused(std::source_location here) noexcept {
+    const std::error_code why = std::make_error_code(std::errc::not_enough_memory);
+    note_error(why, nullptr);
+    tell(why, nullptr, here, nullptr, nullptr);
+}
+
+void task_group::tell(std::error_code why, const std::exception_ptr& thrown,
+                      std::source_location spawned, const task_context* child,
+                      const detail::error_path* path) noexcept {
+    if (on_error_) on_error_(child_failure{why, thrown, spawned, child, path});
 }
 
 void task_group::wake_waiter() noexcept {

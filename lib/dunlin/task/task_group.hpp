@@ -13,6 +13,8 @@
 #include <dunlin/loop/error_path.hpp>
 #include <dunlin/loop/operation.hpp>
 #include <dunlin/loop/task_context.hpp>
+#include <dunlin/task/child_failure.hpp>
+#include <dunlin/task/invoke.hpp>
 #include <dunlin/task/task.hpp>
 #include <dunlin/util/api.hpp>
 
@@ -32,7 +34,7 @@ class task_group;
 /// What an error of one child means to the others.
 enum class on_child_error : std::uint8_t {
     stop_siblings, ///< The first error asks the others to stop; `join` reports it.
-    carry_on,      ///< Nothing; errors are counted (`failures`). For servers.
+    carry_on, ///< Nothing; they are counted (`failures`), and a hook may hear them. For servers.
 };
 
 namespace detail {
@@ -99,8 +101,11 @@ private:
 
 class DUNLIN_API task_group final : private detail::task_owner {
 public:
-    /// A group of the running scheduler, which outlives it.
-    explicit task_group(on_child_error policy = on_child_error::stop_siblings) noexcept;
+    /// A group of the running scheduler, which outlives it. `on_error` hears of every child that
+    /// fails, those aside that end with `stopped` after a stop was asked for. In a group that
+    /// carries on, an exception that it has heard of is dealt with: `join` does not throw it.
+    explicit task_group(on_child_error policy = on_child_error::stop_siblings,
+                        error_hook on_error = {}) noexcept;
 
     /// Destroys the children that are still there: their frames, and with them all that they own.
     /// Not from inside one of them (asserted): there, `end` or `request_stop` it.
@@ -109,9 +114,11 @@ public:
     task_group& operator=(const task_group&) = delete;
 
     /// Runs `function(args...)`, a coroutine function that gives `io_task<>` or `task<>`, as a
-    /// child. It is queued, not run. The callable and its arguments are moved or copied into the
-    /// child, so nothing needs to outlive this call (use std::ref where it should be shared). When
-    /// memory is refused, that is the child's error (`io_task`), or std::bad_alloc is thrown
+    /// child. It is queued, not run. A member function takes its object first: `spawn(&server::run,
+    /// this)`, or the object itself to have it moved in. The callable and its arguments are moved
+    /// or copied into the child, so nothing needs to outlive this call (use std::ref where it
+    /// should be shared). When memory is refused, that is the child's error (`io_task`), or
+    /// std::bad_alloc is thrown
     /// (`task`).
     template <class Function>
         requires(std::is_invocable_v<std::decay_t<Function>>)
@@ -194,7 +201,8 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] bool is_empty() const noexcept { return size_ == 0; }
 
-    /// Children that ended with an error so far, `stopped` after a stop was asked for not counted.
+    /// Children that ended with an error or an exception so far; `stopped` after a stop was asked
+    /// for not counted.
     [[nodiscard]] std::size_t failures() const noexcept { return failures_; }
 
     // What follows is for `run`.
@@ -213,7 +221,7 @@ public:
         static_assert(std::is_void_v<T> || std::is_same_v<T, result<void>>,
                       "a child's value has nowhere to go: spawn an io_task<> or a task<>");
         if (made.was_refused()) {
-            note_error(std::make_error_code(std::errc::not_enough_memory), nullptr);
+            note_refused(here);
         } else {
             detail::assert_fresh(made.promise_);
             add(*made.release(), here);
@@ -235,6 +243,9 @@ private:
     [[nodiscard]] bool destroy_children() noexcept; // false: the group died with one of them
     void request(detail::stop_level level) noexcept;
     void note_error(std::error_code why, const detail::error_path* path) noexcept;
+    void note_refused(std::source_location here) noexcept; // memory for a child
+    void tell(std::error_code why, const std::exception_ptr& thrown, std::source_location spawned,
+              const task_context* child, const detail::error_path* path) noexcept;
     void remove(task_context& child) noexcept;
     void wake_waiter() noexcept;
     [[nodiscard]] static std::int64_t deadline_in(std::chrono::nanoseconds grace) noexcept;
@@ -249,6 +260,7 @@ private:
     detail::group_operation* waiter_ = nullptr;
     bool* is_gone_ = nullptr; ///< To be set by the destructor, for a call that is under way.
     on_child_error policy_;
+    error_hook on_error_;
     detail::stop_level stop_ = detail::stop_level::none;
     bool has_ended_ = false;
     std::error_code first_error_;
@@ -282,14 +294,15 @@ template <class Task, class Function, class... Args>
 Task held(Function function, Args... args) {
     if constexpr (std::is_invocable_v<Function&, Args...>) {
         if constexpr (is_result<typename Task::value_type>)
-            co_await function(static_cast<Args&&>(args)...).or_return();
+            co_await detail::call(function, static_cast<Args&&>(args)...).or_return();
         else
-            co_await function(static_cast<Args&&>(args)...); // tidy: a task<>, which gives nothing
+            co_await detail::call(
+                function, static_cast<Args&&>(args)...); // tidy: a task<>, which gives nothing
     } else {
         if constexpr (is_result<typename Task::value_type>)
-            co_await function(args...).or_return();
+            co_await detail::call(function, args...).or_return();
         else
-            co_await function(args...); // tidy: a task<>, which gives nothing
+            co_await detail::call(function, args...); // tidy: a task<>, which gives nothing
     }
 }
 
