@@ -15,6 +15,7 @@
 #include <dunlin/sys/error.hpp>
 #include <dunlin/sys/fd.hpp>
 #include <dunlin/task/background.hpp>
+#include <dunlin/task/for_each.hpp>
 #include <dunlin/task/interval.hpp>
 #include <dunlin/task/run.hpp>
 #include <dunlin/task/scoped_task.hpp>

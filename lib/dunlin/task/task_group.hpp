@@ -296,13 +296,14 @@ Task held(Function function, Args... args) {
         if constexpr (is_result<typename Task::value_type>)
             co_await detail::call(function, static_cast<Args&&>(args)...).or_return();
         else
-            co_await detail::call(
-                function, static_cast<Args&&>(args)...); // tidy: a task<>, which gives nothing
+            // tidy: a task<>, which gives nothing
+            co_await detail::call(function, static_cast<Args&&>(args)...);
     } else {
         if constexpr (is_result<typename Task::value_type>)
             co_await detail::call(function, args...).or_return();
         else
-            co_await detail::call(function, args...); // tidy: a task<>, which gives nothing
+            // tidy: a task<>, which gives nothing
+            co_await detail::call(function, args...);
     }
 }
 
