@@ -11,6 +11,13 @@
 #include <dunlin/net/tcp_listener.hpp>
 #include <dunlin/net/tcp_socket.hpp>
 #include <dunlin/result.hpp>
+#include <dunlin/sync/channel.hpp>
+#include <dunlin/sync/event.hpp>
+#include <dunlin/sync/latch.hpp>
+#include <dunlin/sync/mutex.hpp>
+#include <dunlin/sync/one_shot.hpp>
+#include <dunlin/sync/remote_channel.hpp>
+#include <dunlin/sync/semaphore.hpp>
 #include <dunlin/sys/epoll.hpp>
 #include <dunlin/sys/error.hpp>
 #include <dunlin/sys/fd.hpp>
