@@ -4,6 +4,7 @@
 
 #include <support/net_support.hpp>
 
+#include <dunlin/loop/remote.hpp>
 #include <dunlin/sync/channel.hpp>
 #include <dunlin/sync/event.hpp>
 #include <dunlin/sync/latch.hpp>
