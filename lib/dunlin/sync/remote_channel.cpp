@@ -72,6 +72,7 @@ public:
 
     /// The port of a living scheduler; null if memory is refused.
     [[nodiscard]] remote_port* port_of(scheduler& home) noexcept;
+    void clear_dead_ports() noexcept;
 
     std::mutex lock;
     // All below under the lock.
@@ -80,10 +81,10 @@ public:
 
 private:
     [[nodiscard]] std::byte* allocate(std::size_t capacity) const {
-        // More than there is room for is refused in the usual way.
-        const bool is_too_much = capacity > std::numeric_limits<std::size_t>::max() / item_size_;
+        // More than there are addresses for is refused by operator new, in the usual way.
+        constexpr std::size_t too_much = std::numeric_limits<std::size_t>::max() / 2;
         const std::size_t size =
-            is_too_much ? std::numeric_limits<std::size_t>::max() : capacity * item_size_;
+            capacity > too_much / item_size_ ? too_much : capacity * item_size_;
         return static_cast<std::byte*>(::operator new(size, std::align_val_t{alignment_}));
     }
 
@@ -217,10 +218,19 @@ remote_channel_state::~remote_channel_state() {
         delete std::exchange(ports_, ports_->next_port);
 }
 
-/// Schedulers do not say when they die, so their ports are cleared away when another one is made.
 remote_port* remote_channel_state::port_of(scheduler& home) noexcept {
     for (remote_port* each = ports_; each != nullptr; each = each->next_port)
         if (each->home == &home && each->is_alive()) return each;
+    clear_dead_ports();
+    auto* const made = new (std::nothrow) remote_port{*this, home};
+    if (made == nullptr) return nullptr;
+    made->next_port = ports_;
+    ports_ = made;
+    return made;
+}
+
+/// Schedulers do not say when they die, so their ports are cleared away when another one is made.
+void remote_channel_state::clear_dead_ports() noexcept {
     for (remote_port** link = &ports_; *link != nullptr;) {
         remote_port* const each = *link;
         if (each->is_alive() || !each->is_idle()) {
@@ -230,11 +240,6 @@ remote_port* remote_channel_state::port_of(scheduler& home) noexcept {
             delete each;
         }
     }
-    auto* const made = new (std::nothrow) remote_port{*this, home};
-    if (made == nullptr) return nullptr;
-    made->next_port = ports_;
-    ports_ = made;
-    return made;
 }
 
 // ---- handles
@@ -256,6 +261,7 @@ remote_channel_base::~remote_channel_base() {
 void remote_channel_base::close() const noexcept {
     const locked held{*state_, nullptr};
     state_->ring.close();
+    state_->clear_dead_ports();
 }
 
 bool remote_channel_base::is_closed() const noexcept {

@@ -9,7 +9,9 @@
 // A lock guards it, held for as long as it takes to move an item. Whoever waits on another
 // scheduler is woken through that one's `remote`, by a node which each channel makes once for each
 // scheduler; so waiting allocates nothing. A scheduler may die at any moment at which it may die
-// anyhow (its tasks are gone by then): what was meant for its tasks goes to others.
+// anyhow (its tasks are gone by then): what was meant for its tasks goes to others. Its eventfd
+// stays open, like that of any `remote`, until another scheduler's task waits at the channel for
+// the first time, or the channel is closed or gone.
 #pragma once
 
 #include <dunlin/result.hpp>
