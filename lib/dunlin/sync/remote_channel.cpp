@@ -24,7 +24,7 @@ public:
     void run() noexcept override;
     void abandon() noexcept override;
 
-    /// Has it woken on its thread. Under the lock, as all that follows.
+    /// Wakes it: on its thread, if that is not this one. Under the lock, as all that follows.
     void call(remote_waiter& woken) noexcept;
     void uncall(remote_waiter& gone) noexcept;
 
@@ -118,7 +118,7 @@ private:
 
 class blocked_thread final : public waiter {
 public:
-    blocked_thread() noexcept : waiter{1} {}
+    blocked_thread() noexcept : waiter{1, &wake} {}
 
     void wait(std::mutex& held) noexcept {
         std::unique_lock<std::mutex> lock{held, std::adopt_lock};
@@ -129,7 +129,9 @@ public:
 
 private:
     // Whoever calls holds the lock, so it is done with this before the thread can go on.
-    void called() noexcept override { woken_.notify_one(); }
+    static void wake(waiter& self) noexcept {
+        static_cast<blocked_thread&>(self).woken_.notify_one();
+    }
 
     std::condition_variable woken_;
 };
@@ -181,7 +183,16 @@ void remote_port::abandon() noexcept {
     state.release();
 }
 
+void remote_waiter::wake(waiter& self) noexcept {
+    auto& woken = static_cast<remote_waiter&>(self);
+    woken.port->call(woken);
+}
+
 void remote_port::call(remote_waiter& woken) noexcept {
+    if (state_.here == home) {
+        home->schedule(*woken.sleeper);
+        return;
+    }
     woken.is_at_port = true;
     woken.prev = nullptr;
     woken.next = called_;
@@ -406,13 +417,6 @@ void remote_operation::interrupt() noexcept {
         leave_queue();
     }
     operation::interrupt();
-}
-
-void remote_operation::called() noexcept {
-    if (state_->here == context_->sched)
-        context_->sched->schedule(*context_);
-    else
-        port->call(*this);
 }
 
 void remote_operation::leave_queue() noexcept {

@@ -96,7 +96,7 @@ private:
 /// A place in a queue, of a task of some scheduler. Only who holds the lock may look at it.
 class DUNLIN_API remote_waiter : public waiter {
 public:
-    remote_waiter() noexcept : waiter{1} {}
+    remote_waiter() noexcept : waiter{1, &wake} {}
 
     task_context* sleeper = nullptr;
     remote_port* port = nullptr;
@@ -104,6 +104,9 @@ public:
 
 protected:
     ~remote_waiter() = default;
+
+private:
+    static void wake(waiter& self) noexcept;
 };
 
 /// The common part of the two operations.
@@ -126,7 +129,6 @@ protected:
     remote_channel_state* state_;
 
 private:
-    void called() noexcept final;
     [[nodiscard]] wait_queue& queue() const noexcept;
     [[nodiscard]] outcome start() noexcept;
     [[nodiscard]] outcome go_on() noexcept;

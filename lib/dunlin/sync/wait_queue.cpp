@@ -103,7 +103,7 @@ void wait_queue::serve() noexcept {
         waiter& next = *first_;
         unlink(next);
         serve_uncalled(next);
-        next.called();
+        next.called(next);
     }
     if (is_closed_ && served_ == 0) refuse_all();
 }
@@ -113,7 +113,7 @@ void wait_queue::refuse_all() noexcept {
         waiter& next = *first_;
         unlink(next);
         next.at = waiter::place::refused;
-        next.called();
+        next.called(next);
     }
 }
 
@@ -190,7 +190,10 @@ void queued_operation::interrupt() noexcept {
     operation::interrupt();
 }
 
-void queued_operation::called() noexcept { context_->sched->schedule(*context_); }
+void queued_operation::wake(waiter& self) noexcept {
+    task_context& task = *static_cast<queued_operation&>(self).context_;
+    task.sched->schedule(task);
+}
 
 void queued_operation::leave() noexcept {
     if (is_queued()) queue_->leave(*this);

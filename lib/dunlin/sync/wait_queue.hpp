@@ -25,12 +25,12 @@ class wait_queue;
 /// A place in a queue, of an operation or of a thread that blocks.
 class DUNLIN_API waiter {
 public:
-    explicit waiter(std::size_t wanted) noexcept : units{wanted} {}
+    /// `wake` is called once it has been served or refused, or let pass. No virtual function: while
+    /// a destructor begins, another thread may still call it.
+    waiter(std::size_t wanted, void (*wake)(waiter&) noexcept) noexcept
+        : called{wake}, units{wanted} {}
     waiter(const waiter&) = delete;
     waiter& operator=(const waiter&) = delete;
-
-    /// It has been served or refused, or let pass.
-    virtual void called() noexcept = 0;
 
     enum class place : std::uint8_t {
         none,
@@ -45,6 +45,7 @@ public:
         return at == place::in_line || at == place::served;
     }
 
+    void (*const called)(waiter&) noexcept;
     waiter* next = nullptr; ///< The queue's while it is in line, then its owner's.
     waiter* prev = nullptr; ///< Likewise.
     const std::size_t units;
@@ -133,7 +134,7 @@ public:
 
 protected:
     queued_operation(wait_queue& queue, std::size_t wanted) noexcept
-        : waiter{wanted}, queue_{&queue} {}
+        : waiter{wanted, &wake}, queue_{&queue} {}
     ~queued_operation() {
         if (is_waiting_) withdraw();
     }
@@ -141,7 +142,7 @@ protected:
     wait_queue* queue_;
 
 private:
-    void called() noexcept final;
+    static void wake(waiter& self) noexcept;
     void leave() noexcept;
     void withdraw() noexcept;
 };
