@@ -22,14 +22,15 @@ CALLS = """
     eventfd eventfd_read eventfd_write signalfd timerfd_create timerfd_settime timerfd_gettime
     clock_gettime clock_getres clock_nanosleep gettimeofday time times clock nanosleep usleep sleep alarm
     getrandom getentropy rand srand random srandom rand_r drand48 arc4random
-    getaddrinfo getnameinfo gethostbyname if_nametoindex if_indextoname
-    sigaction signal sigprocmask pthread_sigmask sigwait raise kill
+    getaddrinfo freeaddrinfo getnameinfo gethostbyname if_nametoindex if_indextoname
+    sigaction signal sigprocmask pthread_sigmask sigwait sigwaitinfo sigtimedwait raise kill pthread_kill
+    pthread_create thrd_create
     fork vfork execve posix_spawn getpid syscall
 """.split()
 
 # With 64-bit files or fortification, libc gives these calls other names.
 VARIANT = re.compile(r"^(?:__)?(\w+?)(?:64)?(?:_2|_chk)?(?:@.*)?$")
-CXX = re.compile(r"^_ZNSt6chrono.*(steady|system|high_resolution)_clock3nowEv|^_ZNSt13random_device")
+CXX = re.compile(r"^_ZNSt6chrono.*(steady|system|high_resolution)_clock3nowEv|^_ZNSt13random_device|^_ZNSt6thread")
 
 
 def reaches_kernel(symbol):
@@ -84,7 +85,9 @@ class Seam(unittest.TestCase):
     def test_the_calls_are_recognised_in_every_dress(self):
         for symbol in ("recv", "__recv_chk", "fcntl64", "open64", "__open64_2", "__read_chk", "clock_gettime",
                        "read@GLIBC_2.2.5", "_ZNSt6chrono3_V212steady_clock3nowEv",
-                       "_ZNSt6chrono3_V212system_clock3nowEv", "_ZNSt13random_device9_M_getvalEv"):
+                       "_ZNSt6chrono3_V212system_clock3nowEv", "_ZNSt13random_device9_M_getvalEv",
+                       "_ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE",
+                       "pthread_create@GLIBC_2.34", "getaddrinfo", "signalfd"):
             self.assertTrue(reaches_kernel(symbol), symbol)
         for symbol in ("memcpy", "_ZN6dunlin3sys4recvEiSt4spanISt4byteLm18446744073709551615EE", "readable",
                        "__memcpy_chk", "_Znwm", "timer", "_ZN6dunlin4readEv"):

@@ -26,6 +26,7 @@
 #include <dunlin/task/interval.hpp>
 #include <dunlin/task/run.hpp>
 #include <dunlin/task/scoped_task.hpp>
+#include <dunlin/task/signal_set.hpp>
 #include <dunlin/task/sleep.hpp>
 #include <dunlin/task/task.hpp>
 #include <dunlin/task/task_group.hpp>

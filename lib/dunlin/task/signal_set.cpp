@@ -1,0 +1,39 @@
+#include <dunlin/task/signal_set.hpp>
+
+#include <dunlin/sys/signals.hpp>
+
+#include <cerrno>
+
+namespace dunlin {
+
+using detail::direction;
+
+bool signal_operation::begin() noexcept { return begin_as<direction::input>(*this); }
+
+bool signal_operation::attempt() noexcept { return attempt_as<direction::input>(*this); }
+
+bool signal_operation::try_now() noexcept {
+    sys::signal_record record;
+    outcome_ = sys::read_signal(watch_->fd, record);
+    if (outcome_ == -EAGAIN) {
+        note_empty();
+        return false;
+    }
+    came_ = received_signal{record.number, record.code, record.pid, record.uid, record.value};
+    return true;
+}
+
+result<signal_set> signal_set::create(std::span<const int> numbers) noexcept {
+    const auto bits = sys::to_signal_bits(numbers);
+    if (!bits) return bits.assume_error();
+    auto opened = sys::make_signalfd(bits.assume_value());
+    if (!opened) return opened.assume_error();
+    return signal_set{std::move(opened).assume_value(), sys::block_signals(bits.assume_value())};
+}
+
+void signal_set::close() noexcept {
+    fd_.close();
+    if (blocked_ != 0) sys::unblock_signals(std::exchange(blocked_, 0));
+}
+
+} // namespace dunlin
