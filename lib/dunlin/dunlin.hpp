@@ -8,6 +8,7 @@
 #include <dunlin/loop/scheduler.hpp>
 #include <dunlin/net/buffer.hpp>
 #include <dunlin/net/endpoint.hpp>
+#include <dunlin/net/resolve.hpp>
 #include <dunlin/net/tcp_listener.hpp>
 #include <dunlin/net/tcp_socket.hpp>
 #include <dunlin/result.hpp>
@@ -24,6 +25,7 @@
 #include <dunlin/task/background.hpp>
 #include <dunlin/task/for_each.hpp>
 #include <dunlin/task/interval.hpp>
+#include <dunlin/sys/resolver_error.hpp>
 #include <dunlin/task/run.hpp>
 #include <dunlin/task/scoped_task.hpp>
 #include <dunlin/task/signal_set.hpp>
