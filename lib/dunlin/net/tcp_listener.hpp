@@ -1,6 +1,6 @@
 // A TCP socket that waits for connections.
 //
-//     auto listener = co_await or_return(tcp_listener::bind(endpoint::loopback_v4(8888)));
+//     auto listener = co_await tcp_listener::bind("localhost:8888").or_return();
 //     auto client = co_await listener.accept().or_return();
 #pragma once
 
@@ -9,9 +9,12 @@
 #include <dunlin/net/endpoint.hpp>
 #include <dunlin/result.hpp>
 #include <dunlin/sys/fd.hpp>
+#include <dunlin/task/task.hpp>
 #include <dunlin/util/api.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -43,6 +46,13 @@ public:
     /// function: in a coroutine `co_await or_return(tcp_listener::bind(where))`.
     [[nodiscard]] static result<tcp_listener> bind(const endpoint& where,
                                                    listen_options options = {}) noexcept;
+
+    /// Listens at `host:port`, `[::1]:port` or `host:service` (see `resolve` for what they may be):
+    /// at the first address of the name where it can. If it can nowhere, the error is that of the
+    /// first. Numbers take no lookup, and then nothing is waited for.
+    [[nodiscard]] static io_task<tcp_listener> bind(std::string where, listen_options options = {});
+    [[nodiscard]] static io_task<tcp_listener> bind(std::string host, std::uint16_t port,
+                                                    listen_options options = {});
 
     /// Takes over a listening socket that was made elsewhere (socket activation). It is
     /// non-blocking.

@@ -1,6 +1,6 @@
 // A TCP connection.
 //
-//     auto sock = co_await tcp_socket::connect(where).or_return();
+//     auto sock = co_await tcp_socket::connect("example.org:80").or_return();
 //     co_await sock.write("hello\n").or_return();
 //     auto answer = co_await sock.read().or_return();
 //
@@ -15,10 +15,13 @@
 #include <dunlin/net/lingering_close.hpp>
 #include <dunlin/net/socket_sides.hpp>
 #include <dunlin/result.hpp>
+#include <dunlin/task/task.hpp>
 #include <dunlin/util/api.hpp>
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <string>
 #include <utility>
 
 namespace dunlin {
@@ -80,6 +83,17 @@ public:
     [[nodiscard]] static connect_operation connect(const endpoint& where) noexcept {
         return connect_operation{where};
     }
+
+    /// Connects to `host:port`, `[::1]:port` or `host:service` (see `resolve` for what they may
+    /// be): looks the name up, then tries its addresses as RFC 8305 says, IPv6 and IPv4 in turn.
+    /// One that fails lets the next begin at once, one that takes more than 250 ms lets the next
+    /// begin beside it; the first that connects wins, and the others are closed when this returns.
+    ///
+    /// Errors: those of `resolve`; if all addresses fail, the last one's (but one that the server
+    /// gave rather than one about a network that this machine lacks); `stopped`. A `.timeout()`
+    /// covers all of it. Allocates, also a little per address.
+    [[nodiscard]] static io_task<tcp_socket> connect(std::string where);
+    [[nodiscard]] static io_task<tcp_socket> connect(std::string host, std::uint16_t port);
 
     /// Ends our half of the connection: the peer reads what was sent, then the end of the stream.
     /// What it sends can still be read. See shutdown(2).
