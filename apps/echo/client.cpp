@@ -70,8 +70,8 @@ dunlin::io_task<> print_answers(dunlin::tcp_reader server, dunlin::descriptor& o
 
 } // namespace
 
-dunlin::io_task<> talk(dunlin::endpoint where, std::string_view& trouble_with) {
-    auto server = co_await dunlin::tcp_socket::connect(where).or_return();
+dunlin::io_task<> talk(std::string host, std::uint16_t port, std::string_view& trouble_with) {
+    auto server = co_await dunlin::tcp_socket::connect(host, port).or_return();
     dunlin::descriptor input{dunlin::borrowed_fd{0}};
     dunlin::descriptor output{dunlin::borrowed_fd{1}};
     conversation so_far{input.is_terminal()};

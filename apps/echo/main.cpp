@@ -11,7 +11,10 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace {
 
@@ -28,50 +31,55 @@ int refuse(const std::string& why) {
     return 1;
 }
 
-/// Where that is, or in words what is wrong with it.
-struct found {
-    dunlin::result<dunlin::endpoint> where = dunlin::errc::bad_address;
-    std::string problem;
-};
+/// As people write it, an IPv6 address in brackets.
+std::string to_words(const place& given) {
+    const bool is_v6 = given.host.find(':') != std::string::npos;
+    return is_v6 ? fmt::format("[{}]:{}", given.host, given.port)
+                 : fmt::format("{}:{}", given.host, given.port);
+}
 
-found find(const place& given) {
-    found answer;
-    const std::string host = given.host == "localhost" ? "127.0.0.1" : given.host;
-    answer.where = dunlin::endpoint::parse(host, std::string_view{given.port});
-    if (answer.where) return answer;
-    const bool host_is_fine = dunlin::endpoint::parse(host, std::uint16_t{0}).has_value();
-    answer.problem =
-        host_is_fine
-            ? fmt::format("port \"{}\" of {}: not a number from 0 to 65535", given.port, host)
-            : fmt::format("\"{}\" port {}: not an IPv4 or IPv6 address or localhost", given.host,
-                          given.port);
-    return answer;
+/// The port as a number; names of services are not taken.
+std::optional<std::uint16_t> port_of(const place& given) {
+    const auto parsed = dunlin::endpoint::parse("0.0.0.0", std::string_view{given.port});
+    if (!parsed) return std::nullopt;
+    return parsed.value().port();
+}
+
+int refuse_port(const char* what_failed, const place& given) {
+    return refuse(fmt::format("{} {}: \"{}\" is not a port from 0 to 65535", what_failed,
+                              to_words(given), given.port));
+}
+
+dunlin::io_task<int> serve(place given, std::uint16_t port, bool verbose) {
+    auto listener = co_await dunlin::tcp_listener::bind(given.host, port);
+    if (!listener && listener.error() == dunlin::errc::stopped) co_return 0;
+    if (!listener)
+        co_return refuse(
+            fmt::format("cannot listen on {}: {}", to_words(given), listener.error().message()));
+    co_await echo::serve(std::move(listener).value(), verbose).or_return();
+    co_return 0;
 }
 
 int run_server(const place& given, bool verbose) {
-    const auto [where, problem] = find(given);
-    if (!where) return refuse("cannot listen on " + problem);
-    auto listener = dunlin::tcp_listener::bind(where.value());
-    if (!listener)
-        return refuse(fmt::format("cannot listen on {}: {}", where.value().to_string(),
-                                  listener.error().message()));
-    return dunlin::run(echo::serve(std::move(listener).value(), verbose));
+    const auto port = port_of(given);
+    if (!port) return refuse_port("cannot listen on", given);
+    return dunlin::run(serve(given, *port, verbose));
 }
 
 // What became of the conversation is told in our own words, so it is kept from `run`.
-dunlin::task<int> talk(dunlin::endpoint where) {
+dunlin::task<int> talk(place given, std::uint16_t port) {
     std::string_view trouble_with = "connection";
-    const auto talked = co_await echo::talk(where, trouble_with);
+    const auto talked = co_await echo::talk(given.host, port, trouble_with);
     if (talked) co_return 0;
     if (talked.error() == dunlin::errc::stopped) co_return 0;
     co_return refuse(
-        fmt::format("{} ({}): {}", trouble_with, where.to_string(), talked.error().message()));
+        fmt::format("{} ({}): {}", trouble_with, to_words(given), talked.error().message()));
 }
 
 int run_client(const place& given) {
-    const auto [where, problem] = find(given);
-    if (!where) return refuse("cannot connect to " + problem);
-    return dunlin::run(talk(where.value()));
+    const auto port = port_of(given);
+    if (!port) return refuse_port("cannot connect to", given);
+    return dunlin::run(talk(given, *port));
 }
 
 } // namespace
@@ -86,8 +94,7 @@ int main(int argc, char** argv) {
     bool verbose = false;
 
     const auto add_place = [&given](CLI::App& to) {
-        to.add_option("--host", given.host, "IPv4 or IPv6 address, or localhost")
-            ->capture_default_str();
+        to.add_option("--host", given.host, "name, IPv4 or IPv6 address")->capture_default_str();
         to.add_option("--port", given.port, "port; for the server, 0 picks a free one")
             ->capture_default_str();
     };

@@ -27,6 +27,17 @@ def has_ipv6():
         return False
 
 
+def names_of_loopback():
+    """Names other than localhost by which /etc/hosts knows this machine itself."""
+    try:
+        with open("/etc/hosts") as hosts:
+            lines = [line.split("#")[0].split() for line in hosts]
+    except OSError:
+        return []
+    known = {name for line in lines if line and line[0] in ("127.0.0.1", "::1") for name in line[1:]}
+    return sorted(known - {"localhost"})
+
+
 class Asking(unittest.TestCase):
     def test_help_names_the_commands_and_options_and_ends_with_zero(self):
         done = call("--help")
@@ -80,12 +91,14 @@ class Refusing(unittest.TestCase):
 
     def test_an_address_that_is_no_address(self):
         for host in ("256.0.0.1", "127.0.0", "1.2.3.4.5", "0x7f.0.0.1", "::1::", "[::1", "127.0.0.1:80"):
-            self.assert_refused(["--host", host, "--port", "0"], host)
+            self.assert_refused(["--host", host, "--port", "0"], host, "not a valid address")
+            self.assert_refused(["client", "--host", host, "--port", "1"], host, "not a valid address")
 
-    def test_a_name_other_than_localhost(self):
-        for host in ("example.com", "localhost.localdomain"):
-            self.assert_refused(["--host", host, "--port", "0"], host)
-            self.assert_refused(["client", "--host", host, "--port", "1"], host)
+    def test_a_name_that_nobody_has(self):
+        # libc knows without asking a name server: a blank, a label of 64 letters, an empty one.
+        for host in ("no such host", "a" * 64 + ".example", "double..dot"):
+            self.assert_refused(["--host", host, "--port", "0"], host, "not known")
+            self.assert_refused(["client", "--host", host, "--port", "1"], host, "not known")
 
     def test_an_address_that_is_not_this_machine_s(self):
         self.assert_refused(["--host", "192.0.2.1", "--port", "0"], "192.0.2.1", "assign")
@@ -125,6 +138,20 @@ class Listening(AppTest):
                     ping(client)
                 if ":" in host:
                     self.assertIn(f"listening on [{host}]:{server.port}\n", server.output())
+
+    def test_a_name_serves_on_both_sides(self):
+        for name in ("localhost", *names_of_loopback()):
+            with self.subTest(name=name):
+                server = self.start("--host", name, "--port", "0")
+                done = subprocess.run([support.PROGRAM, "client", "--host", name, "--port", str(server.port)],
+                                      input="by name\n", capture_output=True, text=True, timeout=WAIT)
+                self.assertEqual((done.returncode, done.stdout), (0, "by name\n"), done)
+
+    def test_a_client_tries_the_addresses_of_a_name_until_one_answers(self):
+        server = self.start("--host", "127.0.0.1", "--port", "0")  # nobody is at ::1, if localhost has it
+        done = subprocess.run([support.PROGRAM, "client", "--host", "localhost", "--port", str(server.port)],
+                              input="found\n", capture_output=True, text=True, timeout=WAIT)
+        self.assertEqual((done.returncode, done.stdout), (0, "found\n"), done)
 
     def test_a_second_server_on_the_port_is_refused_while_the_first_goes_on(self):
         server = self.start()
