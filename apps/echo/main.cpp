@@ -63,7 +63,7 @@ dunlin::io_task<int> serve(place given, std::uint16_t port, bool verbose) {
 int run_server(const place& given, bool verbose) {
     const auto port = port_of(given);
     if (!port) return refuse_port("cannot listen on", given);
-    return dunlin::run(serve(given, *port, verbose));
+    return dunlin::run(serve(given, *port, verbose), {.dump_on_sigusr1 = true});
 }
 
 // What became of the conversation is told in our own words, so it is kept from `run`.
@@ -79,7 +79,7 @@ dunlin::task<int> talk(place given, std::uint16_t port) {
 int run_client(const place& given) {
     const auto port = port_of(given);
     if (!port) return refuse_port("cannot connect to", given);
-    return dunlin::run(talk(given, *port));
+    return dunlin::run(talk(given, *port), {.dump_on_sigusr1 = true});
 }
 
 } // namespace

@@ -26,6 +26,7 @@
 #include <dunlin/task/for_each.hpp>
 #include <dunlin/task/interval.hpp>
 #include <dunlin/sys/resolver_error.hpp>
+#include <dunlin/task/dump_tasks.hpp>
 #include <dunlin/task/run.hpp>
 #include <dunlin/task/scoped_task.hpp>
 #include <dunlin/task/signal_set.hpp>

@@ -28,6 +28,9 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override {
+        return described_as("read_some");
+    }
     std::size_t take() noexcept { return static_cast<std::size_t>(outcome_); }
 
 private:
@@ -49,6 +52,9 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override {
+        return described_as("write_some");
+    }
     std::size_t take() noexcept { return static_cast<std::size_t>(outcome_); }
 
 private:

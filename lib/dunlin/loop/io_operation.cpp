@@ -107,6 +107,12 @@ bool io_operation::goes_to_wait() noexcept {
     return true;
 }
 
+leaf_description io_operation::described_as(const char* kind) const noexcept {
+    leaf_description words{kind};
+    words.descriptor = watch_->fd; // -1 of a stand-in, and of what is closed
+    return words;
+}
+
 void io_operation::leave() noexcept {
     watch_->waiting_for(direction_) = nullptr;
     context_->sched->waiter_left(*watch_);

@@ -69,6 +69,9 @@ protected:
     }
     void note_full() noexcept { watch_->may_go(detail::direction::output) = false; }
 
+    /// What `describe` of the derived class gives: its kind, and the descriptor.
+    [[nodiscard]] leaf_description described_as(const char* kind) const noexcept;
+
     /// What it is to a drain, for input: told by its socket, or by the user.
     enum class drain_as : std::uint8_t { told_by_socket, idle, busy };
 

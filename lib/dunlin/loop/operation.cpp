@@ -45,6 +45,8 @@ void operation::end_coroutine() noexcept {
     begin_path(context_->sched->path(), ended.where);
 }
 
+leaf_description operation::describe() const noexcept { return leaf_description{}; }
+
 std::error_code operation::error() const noexcept { return detail::to_error(outcome_); }
 
 void operation::begin_path(detail::error_path& path, std::source_location where) const noexcept {

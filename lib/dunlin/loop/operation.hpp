@@ -33,6 +33,16 @@ enum class spelling : std::uint8_t { look, or_return, or_throw, ignore };
 [[noreturn]] DUNLIN_API void throw_error(std::error_code why);
 } // namespace detail
 
+/// What a task waits for, told to people: see task/dump_tasks.hpp.
+struct leaf_description {
+    constexpr explicit leaf_description(const char* what = "waits") noexcept : kind{what} {}
+
+    const char* kind;                   ///< A literal that names the call: "read", "join".
+    int descriptor = -1;                ///< What it waits for, if that is a descriptor.
+    std::int64_t until = detail::never; ///< When it is over by itself: of a sleep.
+    char target[80] = {};               ///< More in words: the address that it connects to.
+};
+
 class DUNLIN_API operation {
 public:
     operation(const operation&) = delete;
@@ -44,6 +54,9 @@ public:
 
     /// The task was asked to stop or drain. Queues it, unless the operation knows better.
     virtual void interrupt() noexcept;
+
+    /// Tells what it waits for, while it waits. Allocates nothing, runs no code of a user's.
+    [[nodiscard]] virtual leaf_description describe() const noexcept;
 
     /// The error it is over with, when its outcome is negative.
     [[nodiscard]] virtual std::error_code error() const noexcept;

@@ -60,7 +60,7 @@ public:
 
     task_context* context = nullptr; ///< The task it runs in; set when it is started.
     promise_base* parent = nullptr;  ///< Who awaits it; none for a task's root.
-    std::source_location where;      ///< The `co_await` it stands at.
+    std::source_location where;      ///< The `co_await` it stands at, first its beginning.
     union {
         std::error_code error;
         std::exception_ptr exception;

@@ -23,6 +23,9 @@ public:
     ~readable_operation() = default;
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override {
+        return described_as("readable");
+    }
     void take() noexcept {}
 
 private:
@@ -41,6 +44,9 @@ public:
     ~writable_operation() = default;
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override {
+        return described_as("writable");
+    }
     void take() noexcept {}
 
 private:

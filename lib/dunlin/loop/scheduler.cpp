@@ -408,6 +408,22 @@ void scheduler::end_after_entry(detail::task_owner& owner) noexcept {
     to_end_ = &owner;
 }
 
+void scheduler::add_owner(detail::task_owner& owner) noexcept {
+    owner.is_listed = true;
+    owner.made_in = running_ != nullptr ? running_->number : 0;
+    owner.prev_owner = last_owner_;
+    owner.next_owner = nullptr;
+    (last_owner_ != nullptr ? last_owner_->next_owner : first_owner_) = &owner;
+    last_owner_ = &owner;
+}
+
+void scheduler::remove_owner(detail::task_owner& owner) noexcept {
+    if (!owner.is_listed) return;
+    owner.is_listed = false;
+    (owner.prev_owner != nullptr ? owner.prev_owner->next_owner : first_owner_) = owner.next_owner;
+    (owner.next_owner != nullptr ? owner.next_owner->prev_owner : last_owner_) = owner.prev_owner;
+}
+
 void scheduler::forget(detail::task_owner& owner) noexcept {
     if (!owner.is_to_end) return;
     owner.is_to_end = false;

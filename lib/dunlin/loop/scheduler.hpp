@@ -173,6 +173,12 @@ public:
     /// The scheduler destroys it at its end.
     void attach(detail::attachment& kept) noexcept;
 
+    /// The owners of tasks, oldest first, each with the number of the task that makes it just now.
+    void add_owner(detail::task_owner& owner) noexcept;
+    void remove_owner(detail::task_owner& owner) noexcept;
+    [[nodiscard]] detail::task_owner* first_owner() const noexcept { return first_owner_; }
+    [[nodiscard]] detail::task_owner* last_owner() const noexcept { return last_owner_; }
+
     /// The way the newest error came.
     [[nodiscard]] detail::error_path& path() noexcept { return path_; }
 
@@ -230,6 +236,8 @@ private:
     detail::starved_acceptor* starved_ = nullptr;
     detail::task_owner* to_end_ = nullptr;
     detail::attachment* attached_ = nullptr; ///< Newest first.
+    detail::task_owner* first_owner_ = nullptr;
+    detail::task_owner* last_owner_ = nullptr;
     detail::remote_state* remote_ = nullptr;
     std::uint32_t last_task_number_ = 0;
     bool was_woken_ = false;

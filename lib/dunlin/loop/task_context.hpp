@@ -40,6 +40,9 @@ struct run_link {
 /// Who owns tasks and hears of their end.
 class task_owner {
 public:
+    task_owner(const task_owner&) = delete;
+    task_owner& operator=(const task_owner&) = delete;
+
     /// The task's root has ended; its result is in `ended.root`. Called by the run loop, outside of
     /// any coroutine. The owner destroys the task before it returns.
     virtual void task_ended(task_context& ended) noexcept = 0;
@@ -50,13 +53,25 @@ public:
     /// The task that waits for these and whose deadlines hold for them, if there is one.
     [[nodiscard]] virtual task_context* awaiting_task() const noexcept { return nullptr; }
 
+    inline void add_task(task_context& task) noexcept;
+    inline void remove_task(task_context& task) noexcept;
+
+    task_context* first_task = nullptr; ///< Linked as siblings, the newest first.
+
     task_owner* next_to_end = nullptr; ///< In the scheduler's list of owners to call `end_now` on.
     bool is_to_end = false;
 
+    // For `dump_tasks`, which finds tasks by their owners, and those in a list of the scheduler's.
+    bool is_listed = false;
+    bool is_shown = false;
+    std::uint32_t made_in = 0; ///< The number of the task that made it, which may be over; or 0.
+    task_owner* next_owner = nullptr;
+    task_owner* prev_owner = nullptr;
+    task_owner* next_alike = nullptr;          ///< While a dump walks: one in the same bucket.
+    const task_context* shown_under = nullptr; ///< Likewise: the task with the number `made_in`.
+
 protected:
     task_owner() noexcept = default;
-    task_owner(const task_owner&) = default;
-    task_owner& operator=(const task_owner&) = default;
     ~task_owner() = default;
 };
 
@@ -128,5 +143,19 @@ private:
     void update_stop() noexcept;
 };
 static_assert(sizeof(task_context) <= detail::context_room);
+
+void detail::task_owner::add_task(task_context& task) noexcept {
+    task.sibling_next = first_task;
+    if (first_task != nullptr) first_task->sibling_prev = &task;
+    first_task = &task;
+}
+
+void detail::task_owner::remove_task(task_context& task) noexcept {
+    if (task.sibling_prev != nullptr)
+        task.sibling_prev->sibling_next = task.sibling_next;
+    else
+        first_task = task.sibling_next;
+    if (task.sibling_next != nullptr) task.sibling_next->sibling_prev = task.sibling_prev;
+}
 
 } // namespace dunlin

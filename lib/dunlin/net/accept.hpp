@@ -25,6 +25,9 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override {
+        return described_as("accept");
+    }
     tcp_socket take() noexcept;
 
 private:

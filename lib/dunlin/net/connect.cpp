@@ -46,6 +46,13 @@ bool connect_operation::begin() noexcept {
     return begin_as<direction::output>(*this);
 }
 
+leaf_description connect_operation::describe() const noexcept {
+    leaf_description words = described_as("connect");
+    static_assert(sizeof words.target == sizeof(sys::place_text));
+    static_cast<void>(sys::format_place(detail::to_ip(where_), words.target));
+    return words;
+}
+
 bool connect_operation::attempt() noexcept { return attempt_as<direction::output>(*this); }
 
 bool connect_operation::try_now() noexcept {

@@ -23,6 +23,7 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override;
     tcp_socket take() noexcept;
 
 private:

@@ -143,41 +143,22 @@ bool endpoint::is_v4_mapped() const noexcept {
 }
 
 std::string endpoint::to_string() const {
-    std::string text;
-    if (is_v6_) {
-        sys::v6_text address;
-        text += '[';
-        text += sys::format_v6(bytes_, address);
-        if (scope_id_ != 0) {
-            sys::interface_text room;
-            const std::string_view name = sys::interface_name(scope_id_, room);
-            // An interface may be called "7" without being number 7.
-            const bool is_clear = !name.empty() && !is_number(name);
-            text += '%';
-            text += is_clear ? std::string{name} : std::to_string(scope_id_);
-        }
-        text += ']';
-    } else {
-        for (int i = 0; i < 4; ++i) {
-            if (i > 0) text += '.';
-            text += std::to_string(std::to_integer<unsigned>(bytes_[i]));
-        }
-    }
-    text += ':';
-    text += std::to_string(port_);
-    return text;
+    sys::place_text room;
+    return std::string{sys::format_place(detail::to_ip(*this), room)};
 }
 
 namespace detail {
 
-sys::raw_address to_raw(const endpoint& where) noexcept {
+sys::ip_address to_ip(const endpoint& where) noexcept {
     sys::ip_address address;
     address.is_v6 = where.is_v6();
     address.port = where.port();
     address.scope_id = where.scope_id();
     std::copy(where.bytes().begin(), where.bytes().end(), address.bytes);
-    return sys::to_raw(address);
+    return address;
 }
+
+sys::raw_address to_raw(const endpoint& where) noexcept { return sys::to_raw(to_ip(where)); }
 
 result<endpoint> from_raw(const sys::raw_address& raw) noexcept {
     sys::ip_address address;

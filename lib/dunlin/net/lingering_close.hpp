@@ -31,6 +31,9 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override {
+        return described_as("lingering_close");
+    }
     void take() noexcept {}
 
 private:

@@ -41,6 +41,9 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override {
+        return described_as("read");
+    }
     std::size_t take() noexcept { return static_cast<std::size_t>(outcome_); }
 
 private:
@@ -61,6 +64,9 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override {
+        return described_as("read");
+    }
     buffer take() noexcept { return buffer{block_, static_cast<std::size_t>(outcome_)}; }
 
 private:
@@ -87,6 +93,9 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override {
+        return described_as("read_exactly");
+    }
     void take() noexcept {}
 
 private:

@@ -26,6 +26,9 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override {
+        return described_as("write_some");
+    }
     std::size_t take() noexcept { return static_cast<std::size_t>(outcome_); }
 
 private:
@@ -49,6 +52,9 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override {
+        return described_as("write");
+    }
     void take() noexcept {}
 
 private:
@@ -65,6 +71,9 @@ class DUNLIN_API gather_operation : public io_operation {
 public:
     bool begin() noexcept;
     bool attempt() noexcept final;
+    [[nodiscard]] leaf_description describe() const noexcept override {
+        return described_as("write");
+    }
     bool try_now() noexcept final;
     void take() noexcept {}
 

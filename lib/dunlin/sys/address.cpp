@@ -1,11 +1,14 @@
 #include <dunlin/sys/address.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 namespace dunlin::sys {
 
@@ -84,6 +87,88 @@ std::uint32_t interface_index(std::string_view name) noexcept {
 
 std::string_view interface_name(std::uint32_t index, interface_text& into) noexcept {
     return ::if_indextoname(index, into) != nullptr ? std::string_view{into} : std::string_view{};
+}
+
+namespace {
+
+/// Writes behind what is there already; what there is no room for is left out.
+class appender {
+public:
+    appender(char* into, std::size_t room) noexcept : begin_{into}, at_{into}, end_{into + room} {}
+
+    void put(std::string_view text) noexcept {
+        const std::size_t size = std::min(text.size(), static_cast<std::size_t>(end_ - at_));
+        at_ = std::copy_n(text.data(), size, at_);
+    }
+    void put(std::uint32_t number) noexcept {
+        const auto wrote = std::to_chars(at_, end_, number);
+        if (wrote.ec == std::errc{}) at_ = wrote.ptr;
+    }
+    [[nodiscard]] std::string_view text() const noexcept {
+        return {begin_, static_cast<std::size_t>(at_ - begin_)};
+    }
+
+private:
+    char* begin_;
+    char* at_;
+    char* end_;
+};
+
+void put_place(const ip_address& address, appender& to) noexcept {
+    if (address.is_v6) {
+        v6_text room;
+        to.put("[");
+        to.put(format_v6(address.bytes, room));
+        if (address.scope_id != 0) {
+            interface_text name_room;
+            const std::string_view name = interface_name(address.scope_id, name_room);
+            // An interface may be called "7" without being number 7.
+            const bool is_clear = name.find_first_not_of("0123456789") != name.npos;
+            to.put("%");
+            if (is_clear)
+                to.put(name);
+            else
+                to.put(address.scope_id);
+        }
+        to.put("]");
+    } else {
+        for (int i = 0; i < 4; ++i) {
+            if (i > 0) to.put(".");
+            to.put(std::to_integer<std::uint32_t>(address.bytes[i]));
+        }
+    }
+    to.put(":");
+    to.put(std::uint32_t{address.port});
+}
+
+} // namespace
+
+std::string_view format_place(const ip_address& address, place_text& into) noexcept {
+    appender to{into, sizeof into - 1};
+    put_place(address, to);
+    into[to.text().size()] = '\0';
+    return to.text();
+}
+
+std::string_view format_socket(const raw_address& raw, socket_text& into) noexcept {
+    appender to{into, sizeof into};
+    if (ip_address address; from_raw(raw, address)) {
+        put_place(address, to);
+        return to.text();
+    }
+    sa_family_t family = AF_UNSPEC;
+    if (raw.size >= sizeof family) std::memcpy(&family, raw.storage, sizeof family);
+    if (family != AF_UNIX) return {};
+    to.put("unix:");
+    constexpr std::size_t before = offsetof(sockaddr_un, sun_path);
+    if (raw.size <= before) return to.text();
+    std::string_view path{reinterpret_cast<const char*>(raw.storage) + before, raw.size - before};
+    if (path.front() == '\0') {
+        to.put("@");
+        path.remove_prefix(1);
+    }
+    to.put(path.substr(0, path.find('\0')));
+    return to.text();
 }
 
 } // namespace dunlin::sys

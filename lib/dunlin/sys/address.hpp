@@ -52,4 +52,19 @@ using interface_text = char[16];
 /// if_indextoname(3).
 [[nodiscard]] std::string_view interface_name(std::uint32_t index, interface_text& into) noexcept;
 
+/// Room for the longest text of an address with its port, and a terminating zero.
+using place_text = char[80];
+
+/// Writes an address with its port as `endpoint` reads it: "127.0.0.1:80", "[fe80::1%eth0]:80".
+/// Zero-terminated; the view is of `into`. Allocates nothing.
+[[nodiscard]] std::string_view format_place(const ip_address& address, place_text& into) noexcept;
+
+/// Room for the name of any socket: that of a Unix socket has up to 108 bytes.
+using socket_text = char[120];
+
+/// Writes what a socket is bound or connected to: an address as above, "unix:/run/x.sock", "unix:"
+/// without a name, "unix:@x" with an abstract one (unix(7)); empty for other families. The view is
+/// of `into`. Allocates nothing.
+[[nodiscard]] std::string_view format_socket(const raw_address& raw, socket_text& into) noexcept;
+
 } // namespace dunlin::sys

@@ -25,6 +25,7 @@ bool branches_operation::begin() noexcept {
         return finish();
     }
     scheduler& sched = *context_->sched;
+    sched.add_owner(*this);
     const std::source_location here = context_->innermost->where;
     for (std::size_t i = 0; i < count_; ++i) {
         branch& each = branches_[i];
@@ -32,6 +33,7 @@ bool branches_operation::begin() noexcept {
                          task_context{sched, *this, *each.root, here, nullptr};
         made.number = sched.next_task_number();
         made.raise_stop(context_->stop);
+        add_task(made);
         each.is_live = true;
         ++live_;
         sched.schedule(made);
@@ -59,6 +61,10 @@ void branches_operation::complete() noexcept {
     outcome_ = see_error;
     for (std::size_t i = 0; i < count_; ++i)
         branches_[i].destroy_frame();
+}
+
+leaf_description branches_operation::describe() const noexcept {
+    return leaf_description{over_at_ == over_at::first_error ? "when_all" : "when_any"};
 }
 
 /// A stop goes on to the branches; this task stays until they have ended.
@@ -103,6 +109,7 @@ void branches_operation::task_ended(task_context& ended) noexcept {
     branch& over = branches_[index];
     over.is_live = false;
     --live_;
+    remove_task(ended);
     scheduler& sched = *context_->sched;
     sched.retire(ended);
 
@@ -131,10 +138,12 @@ void branches_operation::destroy_branches() noexcept {
         if (each.is_live) {
             DUNLIN_ASSERT(&each.context() != context_->sched->current_task()); // not from inside
             each.is_live = false;
+            remove_task(each.context());
             context_->sched->retire(each.context());
         }
         each.destroy_frame();
     }
+    if (is_listed) context_->sched->remove_owner(*this);
     if (is_waiting_) abandon();
 }
 

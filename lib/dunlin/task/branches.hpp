@@ -46,6 +46,7 @@ public:
     bool begin() noexcept;
     bool attempt() noexcept override;
     void interrupt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override;
     [[nodiscard]] std::error_code error() const noexcept override;
 
 protected:

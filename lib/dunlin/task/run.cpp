@@ -1,9 +1,11 @@
 #include <dunlin/task/run.hpp>
 
+#include <dunlin/sys/dump_signal.hpp>
 #include <dunlin/sys/foreign.hpp>
 #include <dunlin/sys/stop_signals.hpp>
 #include <dunlin/task/background.hpp>
 #include <dunlin/task/detail/function_name.hpp>
+#include <dunlin/task/dump_tasks.hpp>
 #include <dunlin/task/task_group.hpp>
 
 #include <exception>
@@ -40,12 +42,15 @@ int run_to_end(task<T> main, const run_options& options) {
         group.spawn(std::move(main));
         std::optional<sys::stop_signals> signals;
         if (options.signals) signals.emplace(loop.wake_number());
+        std::optional<sys::dump_signal> dump;
+        if (options.dump_on_sigusr1) dump.emplace(loop.wake_number());
         bool was_asked = false;
         while (!group.is_empty()) {
             if (const auto ran = loop.run_while(group.live_count()); !ran) {
                 print_error(ran.assume_error(), {});
                 return 1;
             }
+            if (dump && dump->take()) dump_tasks(loop);
             if (!was_asked && signals && signals->has_come()) {
                 was_asked = true;
                 group.request_stop();
@@ -62,12 +67,18 @@ int run_to_end(task<T> main, const run_options& options) {
     return 0;
 }
 
+} // namespace
+
+namespace detail {
+namespace {
+
 // The value goes through a variable of `run`, which outlives the task.
 task<> keep(task<int> main, int& code) { code = co_await std::move(main); }
 
 io_task<> keep(io_task<int> main, int& code) { code = co_await std::move(main).or_return(); }
 
 } // namespace
+} // namespace detail
 
 int run(io_task<> main, run_options options) { return run_to_end(std::move(main), options); }
 
@@ -75,13 +86,13 @@ int run(task<> main, run_options options) { return run_to_end(std::move(main), o
 
 int run(io_task<int> main, run_options options) {
     int code = 0;
-    const int failed = run_to_end(keep(std::move(main), code), options);
+    const int failed = run_to_end(detail::keep(std::move(main), code), options);
     return failed != 0 ? failed : code;
 }
 
 int run(task<int> main, run_options options) {
     int code = 0;
-    const int failed = run_to_end(keep(std::move(main), code), options);
+    const int failed = run_to_end(detail::keep(std::move(main), code), options);
     return failed != 0 ? failed : code;
 }
 

@@ -25,6 +25,9 @@ struct run_options {
     /// less destroys them at once.
     std::chrono::nanoseconds background_grace = std::chrono::seconds{1};
 
+    /// SIGUSR1 prints every task on standard error (dump_tasks.hpp), between two tasks; one that is
+    /// ignored stays so. Likewise one `run` at a time in a process can have it.
+    bool dump_on_sigusr1 = false;
     scheduler_options scheduler = {};
 };
 static_assert(std::is_trivially_destructible_v<run_options>);

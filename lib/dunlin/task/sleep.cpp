@@ -10,6 +10,12 @@ bool sleep_operation::is_over() noexcept {
     return outcome_ != 0;
 }
 
+leaf_description sleep_operation::describe() const noexcept {
+    leaf_description words{"sleep"};
+    words.until = deadline_;
+    return words;
+}
+
 bool sleep_operation::begin() noexcept {
     if (!spend()) { // also a sleep of nothing, repeated for ever, lets others run
         outcome_ = why_not_wait();

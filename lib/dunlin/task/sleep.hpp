@@ -26,6 +26,7 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override;
     void take() noexcept {}
 
 private:

@@ -87,7 +87,12 @@ inline constexpr bool is_result<result<T>> = true;
 template <bool MayFail>
 class awaiting_promise : public promise_base {
 public:
-    std::suspend_always initial_suspend() const noexcept { return {}; }
+    /// Until it awaits something, it stands at its beginning.
+    std::suspend_always
+    initial_suspend(std::source_location here = std::source_location::current()) noexcept {
+        where = here;
+        return {};
+    }
 
     /// Always suspends: whoever resumed this coroutine sees that it has ended, and goes on from
     /// there.

@@ -13,6 +13,7 @@ namespace dunlin {
 task_group::task_group(on_child_error policy, error_hook on_error) noexcept
     : sched_{scheduler::current()}, policy_{policy}, on_error_{on_error} {
     DUNLIN_ASSERT(sched_ != nullptr); // a group belongs to a running scheduler
+    sched_->add_owner(*this);
 }
 
 task_group::~task_group() {
@@ -21,6 +22,7 @@ task_group::~task_group() {
     static_cast<void>(destroy_children());
     if (is_gone_ != nullptr) *is_gone_ = true;
     sched_->forget(static_cast<detail::task_owner&>(*this));
+    sched_->remove_owner(*this);
     DUNLIN_ASSERT(waiter_ == nullptr); // somebody still waits in join or drain
 }
 
@@ -42,19 +44,13 @@ void task_group::add(detail::promise_base& root, std::source_location here) noex
     auto& child = *::new (room) task_context{*sched_, *this, root, here, nullptr};
     child.number = sched_->next_task_number();
     child.raise_stop(stop_);
-    child.sibling_next = first_;
-    if (first_ != nullptr) first_->sibling_prev = &child;
-    first_ = &child;
+    add_task(child);
     ++size_;
     sched_->schedule(child);
 }
 
 void task_group::remove(task_context& child) noexcept {
-    if (child.sibling_prev != nullptr)
-        child.sibling_prev->sibling_next = child.sibling_next;
-    else
-        first_ = child.sibling_next;
-    if (child.sibling_next != nullptr) child.sibling_next->sibling_prev = child.sibling_prev;
+    remove_task(child);
     --size_;
 }
 
@@ -71,8 +67,8 @@ void task_group::destroy(task_context& child) noexcept {
 bool task_group::destroy_children() noexcept {
     bool is_gone = false;
     bool* const outer = std::exchange(is_gone_, &is_gone);
-    while (first_ != nullptr) { // destructors of the children's locals may come back here
-        task_context& child = *first_;
+    while (first_task != nullptr) { // destructors of the children's locals may come back here
+        task_context& child = *first_task;
         remove(child);
         destroy(child);
         if (is_gone) { // and one of them may have owned this group
@@ -136,7 +132,7 @@ void task_group::request_drain() noexcept { request(detail::stop_level::drain); 
 
 void task_group::request(detail::stop_level level) noexcept {
     if (stop_ < level) stop_ = level;
-    for (task_context* child = first_; child != nullptr; child = child->sibling_next) {
+    for (task_context* child = first_task; child != nullptr; child = child->sibling_next) {
         child->raise_stop(level);
         if (child->leaf != nullptr) child->leaf->interrupt();
     }
@@ -273,6 +269,12 @@ bool drain_operation::attempt() noexcept {
     context_->sched->disarm(*context_);
     leave();
     return true;
+}
+
+leaf_description drain_operation::describe() const noexcept {
+    leaf_description words{"drain"};
+    words.until = deadline_;
+    return words;
 }
 
 std::size_t drain_operation::take() {

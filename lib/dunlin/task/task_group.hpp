@@ -71,6 +71,9 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override {
+        return leaf_description{"join"};
+    }
     void take(); ///< Throws what a child threw.
 
 private:
@@ -90,6 +93,7 @@ public:
 
     bool begin() noexcept;
     bool attempt() noexcept override;
+    [[nodiscard]] leaf_description describe() const noexcept override;
     void interrupt() noexcept override {} // it is the answer to a stop already
     std::size_t take();                   ///< Throws what a child threw.
 
@@ -254,7 +258,6 @@ private:
     void end_now() noexcept override;
 
     scheduler* sched_;
-    task_context* first_ = nullptr; ///< Children, newest first.
     std::size_t size_ = 0;
     std::size_t failures_ = 0;
     detail::group_operation* waiter_ = nullptr;

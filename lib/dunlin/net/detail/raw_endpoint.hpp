@@ -7,6 +7,7 @@
 
 namespace dunlin::detail {
 
+[[nodiscard]] sys::ip_address to_ip(const endpoint& where) noexcept;
 [[nodiscard]] sys::raw_address to_raw(const endpoint& where) noexcept;
 
 /// Errors: address_family_not_supported if it is neither IPv4 nor IPv6.

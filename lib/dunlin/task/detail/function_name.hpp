@@ -12,4 +12,10 @@ namespace dunlin::detail {
 /// clang and later g++ give the function's signature.
 [[nodiscard]] DUNLIN_API std::string_view written_name(std::string_view function_name) noexcept;
 
+/// Whether a coroutine of that (written) name is one of ours around a user's, which nobody wants to
+/// see in a stack: all that stand in `dunlin::detail`.
+[[nodiscard]] inline bool is_wrapper(std::string_view written) noexcept {
+    return written.starts_with("dunlin::detail::");
+}
+
 } // namespace dunlin::detail
