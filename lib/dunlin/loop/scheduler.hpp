@@ -105,6 +105,19 @@ public:
         scheduler* outer_;
     };
 
+    /// While one lives, frames are destroyed that have not come to their end.
+    class leaving_frames {
+    public:
+        explicit leaving_frames(scheduler& on) noexcept : on_{on} { ++on_.leaving_frames_; }
+        ~leaving_frames() { --on_.leaving_frames_; }
+        leaving_frames(const leaving_frames&) = delete;
+        leaving_frames& operator=(const leaving_frames&) = delete;
+
+    private:
+        scheduler& on_;
+    };
+    [[nodiscard]] bool is_leaving_frames() const noexcept { return leaving_frames_ != 0; }
+
     /// The clock of this turn, nanoseconds: what it was when epoll_wait returned.
     [[nodiscard]] std::int64_t turn_time() const noexcept { return now_; }
 
@@ -240,6 +253,7 @@ private:
     detail::task_owner* last_owner_ = nullptr;
     detail::remote_state* remote_ = nullptr;
     std::uint32_t last_task_number_ = 0;
+    std::uint32_t leaving_frames_ = 0;
     bool was_woken_ = false;
     bool is_turning_ = false;
     std::error_code opening_error_;

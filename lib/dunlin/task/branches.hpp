@@ -27,11 +27,7 @@ public:
 
     /// Owns a coroutine that has not started; null stands for one whose memory was refused.
     void adopt(promise_base* made) noexcept { root = made; }
-    void destroy_frame() noexcept {
-        if (root == nullptr) return;
-        root->handle().destroy();
-        root = nullptr;
-    }
+    void destroy_frame() noexcept { destroy_left(std::exchange(root, nullptr)); }
     [[nodiscard]] task_context& context() noexcept {
         return *std::launder(reinterpret_cast<task_context*>(room));
     }

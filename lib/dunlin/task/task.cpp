@@ -3,6 +3,8 @@
 #include <dunlin/loop/scheduler.hpp>
 #include <dunlin/util/assert.hpp>
 
+#include <exception>
+
 namespace dunlin::detail {
 
 void assert_fresh(const promise_base* child) noexcept {
@@ -25,6 +27,20 @@ bool start_child(promise_base& parent, promise_base& child, bool passes_error_up
     parent.end_with_error_of(child, task.sched->path());
     task.has_ended = true;
     return true;
+}
+
+void destroy_left(promise_base* left) noexcept {
+    if (left == nullptr) return;
+    if (left->context == nullptr) return left->handle().destroy(); // it has never run
+    const scheduler::leaving_frames here{*left->context->sched};
+    left->handle().destroy();
+}
+
+void note_dropped(const promise_base& never_started) noexcept {
+    const scheduler* const here = scheduler::current();
+    if (here == nullptr || here->is_leaving_frames() || std::uncaught_exceptions() > 0) return;
+    here->log(log_level::warning, "a task was made and dropped, but never awaited nor spawned",
+              never_started.where);
 }
 
 void end_with_new_error(promise_base& ending, std::error_code why) noexcept {

@@ -75,6 +75,14 @@ struct frame_access;
 /// A task is awaited once: asserts that this one was neither awaited nor moved from.
 DUNLIN_API void assert_fresh(const promise_base* child) noexcept;
 
+/// Destroys a coroutine that may have been left before its end, so that its locals are still there:
+/// what they drop, they drop because of that. No-op on null.
+DUNLIN_API void destroy_left(promise_base* left) noexcept;
+
+/// A task that was never awaited nor spawned is being destroyed: tells the log, unless that came
+/// about because something else has ended early.
+DUNLIN_API void note_dropped(const promise_base& never_started) noexcept;
+
 /// Ends `ending`, which runs, with a new error.
 DUNLIN_API void end_with_new_error(promise_base& ending, std::error_code why) noexcept;
 
@@ -225,7 +233,10 @@ public:
         promise_ = std::exchange(other.promise_, nullptr);
         return *this;
     }
-    /// Destroys the coroutine where it stands. It must not be running: asserted by its owner.
+    /// Destroys the coroutine where it stands. It must not be running: asserted by its owner. One
+    /// that was never awaited is probably a mistake and told to the scheduler's log, with the place
+    /// of its function; but not when it is dropped on the way out of an exception, an `or_return`
+    /// or a frame that is destroyed.
     ~task() { destroy(); }
 
     /// `co_await t().or_return()`: the value; an error ends this coroutine, whose result it
@@ -278,7 +289,11 @@ private:
     [[nodiscard]] bool was_refused() const noexcept { return promise_ == refused(); }
     [[nodiscard]] promise_type* release() noexcept { return std::exchange(promise_, nullptr); }
     void destroy() noexcept {
-        if (promise_ != nullptr && !was_refused()) promise_->handle().destroy();
+        if (promise_ != nullptr && !was_refused()) {
+            if (promise_->context == nullptr) [[unlikely]]
+                detail::note_dropped(*promise_);
+            promise_->handle().destroy();
+        }
         promise_ = nullptr;
     }
 

@@ -30,7 +30,7 @@ std::int64_t task_group::deadline_in(std::chrono::nanoseconds grace) noexcept {
     return detail::deadline_after(now().time_since_epoch().count(), grace);
 }
 
-void task_group::add(detail::promise_base& root, std::source_location here) noexcept {
+void task_group::add(detail::promise_base& root, task_name name) noexcept {
     void* const frame = root.handle().address();
     void* room = detail::context_room_of(frame);
     if (room == nullptr) room = detail::allocate_context();
@@ -41,7 +41,7 @@ void task_group::add(detail::promise_base& root, std::source_location here) noex
         if (!has_ended_) note_refused(here);
         return;
     }
-    auto& child = *::new (room) task_context{*sched_, *this, root, here, nullptr};
+    auto& child = *::new (room) task_context{*sched_, *this, root, name.here(), name.literal()};
     child.number = sched_->next_task_number();
     child.raise_stop(stop_);
     add_task(child);
@@ -58,9 +58,8 @@ void task_group::remove(task_context& child) noexcept {
 void task_group::destroy(task_context& child) noexcept {
     DUNLIN_ASSERT(&child != sched_->current_task()); // a task cannot destroy itself
     sched_->retire(child);
-    const std::coroutine_handle<> root = child.root->handle();
-    const bool is_apart = detail::context_room_of(root.address()) == nullptr;
-    root.destroy(); // from inside out: what it awaits is in its frame
+    const bool is_apart = detail::context_room_of(child.root->handle().address()) == nullptr;
+    detail::destroy_left(child.root); // from inside out: what it awaits is in its frame
     if (is_apart) detail::free_context(&child);
 }
 

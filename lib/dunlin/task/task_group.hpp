@@ -37,6 +37,25 @@ enum class on_child_error : std::uint8_t {
     carry_on, ///< Nothing; they are counted (`failures`), and a hook may hear them. For servers.
 };
 
+/// What a child is called in dumps, and where that is said: for `task_group::spawn_as`.
+class task_name {
+public:
+    /// `literal` is not copied, so it outlives the child.
+    task_name(const char* literal, // NOLINT: meant to convert
+              std::source_location here = std::source_location::current()) noexcept
+        : literal_{literal}, here_{here} {}
+
+    [[nodiscard]] const char* literal() const noexcept { return literal_; }
+    [[nodiscard]] std::source_location here() const noexcept { return here_; }
+
+private:
+    friend class task_group;
+    explicit task_name(std::source_location here) noexcept : here_{here} {}
+
+    const char* literal_ = nullptr;
+    std::source_location here_;
+};
+
 namespace detail {
 
 /// What `join` and `drain` have in common: they wait for the group to be empty.
@@ -127,47 +146,62 @@ public:
     template <class Function>
         requires(std::is_invocable_v<std::decay_t<Function>>)
     void spawn(Function&& function, std::source_location here = std::source_location::current()) {
-        call(here, std::forward<Function>(function));
+        call(task_name{here}, std::forward<Function>(function));
     }
     template <class Function, class A>
     void spawn(Function&& function, A&& a,
                std::source_location here = std::source_location::current()) {
-        call(here, std::forward<Function>(function), std::forward<A>(a));
+        call(task_name{here}, std::forward<Function>(function), std::forward<A>(a));
     }
     template <class Function, class A, class B>
     void spawn(Function&& function, A&& a, B&& b,
                std::source_location here = std::source_location::current()) {
-        call(here, std::forward<Function>(function), std::forward<A>(a), std::forward<B>(b));
+        call(task_name{here}, std::forward<Function>(function), std::forward<A>(a),
+             std::forward<B>(b));
     }
     template <class Function, class A, class B, class C>
     void spawn(Function&& function, A&& a, B&& b, C&& c,
                std::source_location here = std::source_location::current()) {
-        call(here, std::forward<Function>(function), std::forward<A>(a), std::forward<B>(b),
-             std::forward<C>(c));
+        call(task_name{here}, std::forward<Function>(function), std::forward<A>(a),
+             std::forward<B>(b), std::forward<C>(c));
     }
     template <class Function, class A, class B, class C, class D>
     void spawn(Function&& function, A&& a, B&& b, C&& c, D&& d,
                std::source_location here = std::source_location::current()) {
-        call(here, std::forward<Function>(function), std::forward<A>(a), std::forward<B>(b),
-             std::forward<C>(c), std::forward<D>(d));
+        call(task_name{here}, std::forward<Function>(function), std::forward<A>(a),
+             std::forward<B>(b), std::forward<C>(c), std::forward<D>(d));
     }
     template <class Function, class A, class B, class C, class D, class E>
     void spawn(Function&& function, A&& a, B&& b, C&& c, D&& d, E&& e,
                std::source_location here = std::source_location::current()) {
-        call(here, std::forward<Function>(function), std::forward<A>(a), std::forward<B>(b),
-             std::forward<C>(c), std::forward<D>(d), std::forward<E>(e));
+        call(task_name{here}, std::forward<Function>(function), std::forward<A>(a),
+             std::forward<B>(b), std::forward<C>(c), std::forward<D>(d), std::forward<E>(e));
     }
     template <class Function, class A, class B, class C, class D, class E, class F>
     void spawn(Function&& function, A&& a, B&& b, C&& c, D&& d, E&& e, F&& f,
                std::source_location here = std::source_location::current()) {
-        call(here, std::forward<Function>(function), std::forward<A>(a), std::forward<B>(b),
-             std::forward<C>(c), std::forward<D>(d), std::forward<E>(e), std::forward<F>(f));
+        call(task_name{here}, std::forward<Function>(function), std::forward<A>(a),
+             std::forward<B>(b), std::forward<C>(c), std::forward<D>(d), std::forward<E>(e),
+             std::forward<F>(f));
     }
 
     /// Runs a task that was made already. Its arguments are in its frame: mind what they refer to.
     template <class T>
     void spawn(task<T> made, std::source_location here = std::source_location::current()) {
-        adopt(std::move(made), here);
+        adopt(std::move(made), task_name{here});
+    }
+
+    /// The same two under a name, by which dumps call the child (else it is its function's):
+    /// `clients.spawn_as("session", serve_one, std::move(socket))`.
+    template <class Function, class... Args>
+        requires(std::is_invocable_v<std::decay_t<Function>&, std::decay_t<Args>&...> ||
+                 std::is_invocable_v<std::decay_t<Function>&, std::decay_t<Args>...>)
+    void spawn_as(task_name name, Function&& function, Args&&... args) {
+        call(name, std::forward<Function>(function), std::forward<Args>(args)...);
+    }
+    template <class T>
+    void spawn_as(task_name name, task<T> made) {
+        adopt(std::move(made), name);
     }
 
     /// Waits until every child has ended, those spawned meanwhile included.
@@ -221,14 +255,14 @@ public:
     }
 
     template <class T>
-    void adopt(task<T> made, std::source_location here) noexcept {
+    void adopt(task<T> made, task_name name) noexcept {
         static_assert(std::is_void_v<T> || std::is_same_v<T, result<void>>,
                       "a child's value has nowhere to go: spawn an io_task<> or a task<>");
         if (made.was_refused()) {
             note_refused(here);
         } else {
             detail::assert_fresh(made.promise_);
-            add(*made.release(), here);
+            add(*made.release(), name);
         }
     }
 
@@ -240,9 +274,9 @@ private:
     class root_room; // expects a root frame while it lives
 
     template <class Function, class... Args>
-    void call(std::source_location here, Function&& function, Args&&... args);
+    void call(task_name name, Function&& function, Args&&... args);
 
-    void add(detail::promise_base& root, std::source_location here) noexcept;
+    void add(detail::promise_base& root, task_name name) noexcept;
     void destroy(task_context& child) noexcept;
     [[nodiscard]] bool destroy_children() noexcept; // false: the group died with one of them
     void request(detail::stop_level level) noexcept;
@@ -323,17 +357,17 @@ struct task_of<Function, Args...> {
 } // namespace detail
 
 template <class Function, class... Args>
-void task_group::call(std::source_location here, Function&& function, Args&&... args) {
+void task_group::call(task_name name, Function&& function, Args&&... args) {
     using kept = std::decay_t<Function>;
     if constexpr (detail::keeps_its_arguments<kept>) {
         const root_room room;
-        adopt(function(std::forward<Args>(args)...), here);
+        adopt(function(std::forward<Args>(args)...), name);
     } else {
         using made = typename detail::task_of<kept, std::decay_t<Args>...>::type;
         const root_room room;
         adopt(detail::held<made, kept, std::decay_t<Args>...>(std::forward<Function>(function),
                                                               std::forward<Args>(args)...),
-              here);
+              name);
     }
 }
 

@@ -211,7 +211,15 @@ private:
         explicit ended_child(task<T>& owner) noexcept : owner_{owner} {}
         ended_child(const ended_child&) = delete;
         ended_child& operator=(const ended_child&) = delete;
-        ~ended_child() { owner_.destroy(); }
+        ~ended_child() {
+            if constexpr (is_result<T>) {
+                if (owner_.promise_->ending == promise_base::how::error) { // or_return, perhaps
+                    destroy_left(owner_.release());
+                    return;
+                }
+            }
+            owner_.destroy();
+        }
 
     private:
         task<T>& owner_;
