@@ -122,6 +122,35 @@ TEST_CASE("a descriptor used on another thread than its scheduler's is a bug tha
     CHECK(child.said("assertion failed: "));
 }
 
+TEST_CASE("so is one that could be used there without waiting", "[loop][assert]") {
+    const auto dies_with = [](auto operation) {
+        const auto child = run_forked([operation] {
+            scheduler here;
+            const pipe_ends pipe = make_pipe();
+            put(pipe.writer, "some bytes");
+            descriptor on{pipe.reader.borrow()};
+            task_group group;
+            group.spawn(operation, std::ref(on));
+            static_cast<void>(here.poll_once(0ns));
+            std::thread{[&on, operation] {
+                scheduler there;
+                task_group other;
+                other.spawn(operation, std::ref(on));
+                run_all(there, other);
+            }}.join();
+            return 0;
+        });
+        CHECK(child.signal == SIGABRT);
+        CHECK(child.said("assertion failed: a descriptor is used on the thread of its scheduler"));
+        CHECK(child.said("assertion_test.cpp:"));
+    };
+    dies_with([](descriptor& on) -> io_task<> {
+        std::byte one[1];
+        co_await on.read_some(one).or_return();
+    });
+    dies_with([](descriptor& on) -> io_task<> { co_await on.readable().or_return(); });
+}
+
 TEST_CASE("a scheduler that dies before its sockets or groups is a bug that is named",
           "[loop][assert]") {
     const auto child = run_forked([] {

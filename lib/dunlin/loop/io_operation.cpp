@@ -44,6 +44,7 @@ bool io_operation::begin_unready(bool insists) noexcept {
         outcome_ = detail::failure(errc::closed);
         return finish();
     }
+    if (!is_at_home()) used_elsewhere();
     // Before it is told to stop, what is there already still counts, so the kernel is asked.
     if (insists || is_stopped()) {
         if (!spend())
@@ -56,6 +57,11 @@ bool io_operation::begin_unready(bool insists) noexcept {
 
 bool io_operation::begin_to_wait() noexcept {
     return goes_to_wait() ? claim(watch_->waiting_for(direction_)) : finish();
+}
+
+void io_operation::used_elsewhere() const noexcept {
+    detail::assertion_failed("a descriptor is used on the thread of its scheduler",
+                             context_->innermost->where);
 }
 
 bool io_operation::wait_on() noexcept {

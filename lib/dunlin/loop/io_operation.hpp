@@ -85,6 +85,8 @@ protected:
 private:
     template <class Self>
     [[nodiscard]] bool begin_ready(Self& self) noexcept {
+        if (!is_at_home()) [[unlikely]]
+            used_elsewhere();
         if (!spend()) [[unlikely]]
             wants_turn_ = true;
         else if (self.Self::try_now()) [[likely]]
@@ -99,11 +101,16 @@ private:
     /// Becomes its watch's reader or writer, and its task's leaf.
     bool claim(operation*& place) noexcept {
         scheduler& sched = *context_->sched;
-        DUNLIN_ASSERT(&watch_->home() == &sched); // used on another thread than its scheduler's
+        if (!is_at_home()) [[unlikely]]
+            used_elsewhere();
         place = this;
         wait(sched.turn_time());
         return false;
     }
+
+    /// Whether the descriptor belongs to the scheduler of the task.
+    [[nodiscard]] bool is_at_home() const noexcept { return &watch_->home() == context_->sched; }
+    [[noreturn, gnu::noinline, gnu::cold]] void used_elsewhere() const noexcept;
     [[gnu::noinline]] bool refuse() noexcept;
     [[gnu::noinline]] bool begin_unready(bool insists) noexcept;
     [[gnu::noinline]] bool begin_to_wait() noexcept;
