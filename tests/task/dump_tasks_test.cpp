@@ -18,17 +18,36 @@
 #include <vector>
 
 namespace {
+
 long allocations = 0;
+
+[[gnu::noinline]] void* allocate(std::size_t size, std::size_t alignment) noexcept {
+    ++allocations;
+    if (alignment == 0) return std::malloc(size);
+    return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
 }
+[[gnu::noinline]] void give_back(void* block) noexcept { std::free(block); }
+
+} // namespace
 
 void* operator new(std::size_t size) {
-    ++allocations;
-    void* const block = std::malloc(size);
+    void* const block = allocate(size, 0);
     if (block == nullptr) throw std::bad_alloc{};
     return block;
 }
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return allocate(size, 0); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+    void* const block = allocate(size, static_cast<std::size_t>(alignment));
+    if (block == nullptr) throw std::bad_alloc{};
+    return block;
+}
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+    return allocate(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* block) noexcept { give_back(block); }
+void operator delete(void* block, std::size_t) noexcept { give_back(block); }
+void operator delete(void* block, std::align_val_t) noexcept { give_back(block); }
+void operator delete(void* block, std::size_t, std::align_val_t) noexcept { give_back(block); }
 
 using namespace dunlin;
 using namespace dunlin::test;
