@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <type_traits>
 
 namespace dunlin {
 
@@ -45,9 +46,17 @@ template <class Rep, class Period>
 [[nodiscard]] constexpr std::chrono::nanoseconds
 clamp_to_nanoseconds(std::chrono::duration<Rep, Period> span) noexcept {
     using std::chrono::nanoseconds;
+    if constexpr (std::is_floating_point_v<Rep>) {
+        // Compared as what it is cast from: the conversion itself may round up to the range's end.
+        const std::chrono::duration<Rep, std::nano> fine{span};
+        constexpr auto end = static_cast<Rep>(9223372036854775808.0L); // 2^63
+        if (!(fine.count() < end)) return nanoseconds::max();          // NaN, too
+        if (fine.count() <= -end) return nanoseconds::min();
+        return std::chrono::ceil<nanoseconds>(fine);
+    }
     // Compared in the span's own unit: converting first is what would overflow.
     using wide = std::chrono::duration<long double, std::nano>;
-    if (!(wide{span} < wide{nanoseconds::max()})) return nanoseconds::max(); // NaN, too
+    if (!(wide{span} < wide{nanoseconds::max()})) return nanoseconds::max();
     if (wide{span} <= wide{nanoseconds::min()}) return nanoseconds::min();
     return std::chrono::ceil<nanoseconds>(span);
 }
