@@ -18,6 +18,7 @@ void operation::start_clock(std::int64_t since) noexcept {
         limit_ = detail::deadline_after(since, std::chrono::nanoseconds{limit_});
         limited_ = limit::deadline;
     }
+    if (limit_ < 0) limit_ = 0; // before the clock began: as much in the past
     const std::int64_t earliest = context_->next_deadline(-1);
     if (earliest < context_->wake_at) context_->sched->wake_by(*context_, earliest);
 }

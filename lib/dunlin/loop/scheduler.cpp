@@ -314,7 +314,8 @@ void scheduler::retire(task_context& task) noexcept {
 }
 
 void scheduler::arm(task_context& task, std::int64_t deadline) noexcept {
-    const std::int64_t in_force = task.next_deadline(now_);
+    // One that has passed since the last turn is still to be noticed.
+    const std::int64_t in_force = task.next_deadline(-1);
     task.wake_at = deadline < in_force ? deadline : in_force;
     timers_.arm(task, task.wake_at);
 }

@@ -110,7 +110,8 @@ public:
     /// Marks the scopes whose deadlines are not after `now`, and tells the leaf if that stops it.
     void expire_scopes(std::int64_t now) noexcept;
 
-    /// The earliest deadline after `now` that the scopes around the leaf set, or its own.
+    /// The earliest deadline after `now` that the scopes around the leaf set, or its own; -1 for
+    /// all, those that have passed unnoticed included (no deadline is negative).
     [[nodiscard]] std::int64_t next_deadline(std::int64_t now) const noexcept;
 
     /// The earliest deadline in force here, that of tasks which wait for this one included.

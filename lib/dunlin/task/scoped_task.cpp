@@ -6,6 +6,7 @@ namespace dunlin {
 
 void detail::enter_scope(promise_base& parent, promise_base& child, time_scope& scope) noexcept {
     child.has_scope = true;
+    if (scope.deadline < 0) scope.deadline = 0; // before the clock began: as much in the past
     parent.context->enter_scope(scope);
 }
 
