@@ -103,9 +103,7 @@ void branches_operation::fail_with(std::error_code why) noexcept {
 }
 
 void branches_operation::task_ended(task_context& ended) noexcept {
-    std::size_t index = 0;
-    while (!branches_[index].is_live || &branches_[index].context() != &ended)
-        ++index;
+    const std::size_t index = index_of(ended);
     branch& over = branches_[index];
     over.is_live = false;
     --live_;
@@ -125,11 +123,33 @@ void branches_operation::task_ended(task_context& ended) noexcept {
             if (over.root->error_is_on_path && sched.path().size() != 0)
                 failed_at_ = sched.path()[0];
         }
+        leave_unstarted();
         stop_rest(stop_level::lost);
     }
     const bool is_wanted = has_value && (decides || !is_decided_);
-    if (!is_wanted) over.destroy_frame();
     if (live_ == 0) sched.schedule(*context_);
+    if (!is_wanted) over.destroy_frame(); // last: what owns this task may be among its locals
+}
+
+/// The decision came before these had their first turn, so they have none: what they would take,
+/// nobody would get. Their frames are destroyed with the others'.
+void branches_operation::leave_unstarted() noexcept {
+    scheduler& sched = *context_->sched;
+    for (std::size_t i = 0; i < count_; ++i) {
+        branch& each = branches_[i];
+        // Whatever has been started has a leaf, unless it runs.
+        if (!each.is_live || each.context().leaf != nullptr) continue;
+        DUNLIN_ASSERT(&each.context() != sched.current_task());
+        sched.retire(each.context());
+        each.is_live = false;
+        --live_;
+    }
+}
+
+/// A context lies in its branch.
+std::size_t branches_operation::index_of(const task_context& of) const noexcept {
+    const auto distance = reinterpret_cast<const std::byte*>(&of) - branches_[0].room;
+    return static_cast<std::size_t>(distance) / sizeof(branch);
 }
 
 void branches_operation::destroy_branches() noexcept {

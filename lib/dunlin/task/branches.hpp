@@ -14,6 +14,7 @@
 #include <exception>
 #include <new>
 #include <source_location>
+#include <utility>
 
 namespace dunlin::detail {
 
@@ -73,6 +74,8 @@ private:
 
     void fail_with(std::error_code why) noexcept;
     void stop_rest(stop_level level) noexcept;
+    void leave_unstarted() noexcept;
+    [[nodiscard]] std::size_t index_of(const task_context& of) const noexcept;
     void complete() noexcept;
 
     branch* branches_ = nullptr;

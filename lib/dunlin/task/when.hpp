@@ -10,6 +10,7 @@
 // is left behind: they return only when every branch has ended, and its frame is gone. Those that
 // are not wanted any more (the rest after an error, the losers of a race, all under a stop or a
 // timeout) are asked to stop; a read or a receive among them that was waiting then takes nothing.
+// They begin in the order given, and one whose turn comes after the decision does not begin at all.
 // Awaited once, as temporaries. They allocate nothing but, for operations, a small frame each,
 // which is recycled; the versions for vectors allocate their branches. Loop thread.
 #pragma once
