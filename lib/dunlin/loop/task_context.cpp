@@ -23,8 +23,9 @@ bool task_context::leave_scope() noexcept {
     const time_scope& left = *scopes;
     scopes = left.outer;
     update_stop();
-    // Who is told to stop from further out as well tells that one, not this.
-    return left.has_expired && !is_stopping();
+    // Who is told to stop from further out as well tells that one, not this; in a shield he was
+    // not.
+    return left.has_expired && (left.is_shield || !is_stopping());
 }
 
 void task_context::expire_scopes(std::int64_t now) noexcept {
@@ -56,11 +57,15 @@ std::int64_t task_context::next_deadline(std::int64_t now) const noexcept {
 
 std::int64_t task_context::deadline_in_force() const noexcept {
     std::int64_t earliest = detail::never;
+    const auto consider = [&](std::int64_t deadline) {
+        if (deadline < earliest) earliest = deadline;
+    };
     for (const task_context* task = this; task != nullptr; task = task->owner->awaiting_task()) {
-        const std::int64_t own = task->next_deadline(-1);
-        if (own < earliest) earliest = own;
-        for (const time_scope* scope = task->scopes; scope != nullptr; scope = scope->outer)
+        if (task->leaf != nullptr) consider(task->leaf->deadline());
+        for (const time_scope* scope = task->scopes; scope != nullptr; scope = scope->outer) {
+            consider(scope->deadline); // also when it has passed
             if (scope->is_shield) return earliest;
+        }
     }
     return earliest;
 }

@@ -38,7 +38,8 @@ public:
     scoped_task(const scoped_task&) = delete;
     scoped_task& operator=(const scoped_task&) = delete;
 
-    /// For a shield: what is inside gets so long, whatever happens outside.
+    /// For a shield: what is inside gets so long, whatever happens outside; then it ends with
+    /// `timeout`, also when the task was told to stop meanwhile.
     template <class Rep, class Period>
     [[nodiscard]] scoped_task&& timeout(std::chrono::duration<Rep, Period> span) && noexcept
         requires(detail::is_result<T>)
@@ -108,8 +109,9 @@ template <class Operation>
 [[nodiscard]] scoped_task<result<typename Operation::value_type>> shield(Operation&& inside);
 
 /// The earliest deadline that is in force for the running task: its scopes', and those of the tasks
-/// that wait for it in `when_all` and `when_any`. None if there is none, or none runs. (A task
-/// group has no deadline of its own: that of its `join` reaches the children as a stop.)
+/// that wait for it in `when_all` and `when_any`; one that has passed included. None if there is
+/// none, or no task runs. (A task group has no deadline of its own: that of its `join` reaches the
+/// children as a stop.)
 [[nodiscard]] DUNLIN_API std::optional<time_point> current_deadline() noexcept;
 
 /// How much time is left until then, at least zero; a fresh clock is read.
