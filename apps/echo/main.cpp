@@ -50,20 +50,49 @@ int refuse_port(const char* what_failed, const place& given) {
                               to_words(given), given.port));
 }
 
-dunlin::io_task<int> serve(place given, std::uint16_t port, bool verbose) {
+constexpr double a_year = 365.0 * 24 * 3600; // seconds
+
+/// How the server is to be, as given.
+struct manner {
+    bool verbose = false;
+    std::size_t max_connections = dunlin::serve_options{}.max_connections;
+    double idle_timeout = 0; // seconds
+    double drain = 1.5;
+};
+
+dunlin::serve_options options_of(const manner& given) {
+    const auto span = [](double seconds) {
+        return std::chrono::ceil<std::chrono::nanoseconds>(std::chrono::duration<double>{seconds});
+    };
+    dunlin::serve_options options;
+    options.max_connections = given.max_connections;
+    options.idle_timeout = span(given.idle_timeout);
+    options.drain = span(given.drain);
+    return options;
+}
+
+/// What the library has to say: that accepting pauses, that it drains.
+void log(dunlin::log_level, std::string_view words, std::source_location) noexcept {
+    std::fprintf(stderr, "echo: %.*s\n", static_cast<int>(words.size()), words.data());
+}
+
+dunlin::io_task<int> serve(place given, std::uint16_t port, manner how) {
     auto listener = co_await dunlin::tcp_listener::bind(given.host, port);
     if (!listener && listener.error() == dunlin::errc::stopped) co_return 0;
     if (!listener)
         co_return refuse(
             fmt::format("cannot listen on {}: {}", to_words(given), listener.error().message()));
-    co_await echo::serve(std::move(listener).value(), verbose).or_return();
+    co_await echo::serve(std::move(listener).value(), how.verbose, options_of(how)).or_return();
     co_return 0;
 }
 
-int run_server(const place& given, bool verbose) {
+int run_server(const place& given, const manner& how) {
     const auto port = port_of(given);
     if (!port) return refuse_port("cannot listen on", given);
-    return dunlin::run(serve(given, *port, verbose), {.dump_on_sigusr1 = true});
+    dunlin::run_options options;
+    options.dump_on_sigusr1 = true;
+    options.scheduler.log = log;
+    return dunlin::run(serve(given, *port, how), options);
 }
 
 // What became of the conversation is told in our own words, so it is kept from `run`.
@@ -91,7 +120,7 @@ int main(int argc, char** argv) {
     app.failure_message(CLI::FailureMessage::help);
     app.require_subcommand(0, 1);
     place given;
-    bool verbose = false;
+    manner how;
 
     const auto add_place = [&given](CLI::App& to) {
         to.add_option("--host", given.host, "name, IPv4 or IPv6 address")->capture_default_str();
@@ -100,7 +129,19 @@ int main(int argc, char** argv) {
     };
     const auto add_server = [&](CLI::App& to) {
         add_place(to);
-        to.add_flag("--verbose", verbose, "say what happens to each connection");
+        to.add_flag("--verbose", how.verbose, "say what happens to each connection");
+        to.add_option("--max-connections", how.max_connections,
+                      "accept no more than so many at once")
+            ->check(CLI::PositiveNumber)
+            ->capture_default_str();
+        to.add_option("--idle-timeout", how.idle_timeout,
+                      "give up a client that is silent for so many seconds; 0: never")
+            ->check(CLI::Range(0.0, a_year))
+            ->capture_default_str();
+        to.add_option("--drain", how.drain,
+                      "when stopping, seconds for clients that still take what was sent to them")
+            ->check(CLI::Range(0.0, a_year))
+            ->capture_default_str();
     };
     add_server(app);
     CLI::App& server = *app.add_subcommand("server", "send back what clients send");
@@ -114,5 +155,5 @@ int main(int argc, char** argv) {
         const int code = app.exit(error);
         return code == 0 ? 0 : 2;
     }
-    return client.parsed() ? run_client(given) : run_server(given, verbose);
+    return client.parsed() ? run_client(given) : run_server(given, how);
 }

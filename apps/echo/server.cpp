@@ -10,8 +10,6 @@ namespace echo {
 
 namespace {
 
-using namespace std::chrono_literals;
-
 // An empty buffer ends the loop: the client has finished. The socket closes itself.
 dunlin::io_task<> session(dunlin::tcp_socket client) {
     while (auto data = co_await client.read().or_return())
@@ -45,28 +43,17 @@ dunlin::io_task<> told_session(dunlin::tcp_socket client) {
 
 } // namespace
 
-dunlin::io_task<> serve(dunlin::tcp_listener listener, bool verbose) {
+dunlin::io_task<> serve(dunlin::tcp_listener listener, bool verbose,
+                        dunlin::serve_options options) {
     // Said in here, where a signal is heard already.
     const auto where = co_await dunlin::or_return(listener.local_endpoint());
     say(fmt::format("listening on {}", where.to_string()));
 
-    dunlin::task_group clients{dunlin::on_child_error::carry_on};
+    dunlin::serve_counters counters;
+    options.counters = &counters;
     const auto handler = verbose ? told_session : session;
-    std::error_code why;
-    while (!why) {
-        auto client = co_await listener.accept();
-        if (client)
-            clients.spawn(handler, std::move(client).value());
-        else
-            why = client.error();
-    }
-
-    // Asked to stop, we hope. Who waits for input is done; who still writes gets a moment to
-    // finish.
-    listener.close();
-    const std::size_t cut = co_await clients.drain(1500ms).or_return();
-    if (verbose) say(fmt::format("stopped; {} clients were cut off", cut));
-    if (why != dunlin::errc::stopped) co_await dunlin::fail(why);
+    co_await dunlin::serve(std::move(listener), handler, options).or_return();
+    if (verbose) say(fmt::format("stopped; {} clients were cut off", counters.cut));
 }
 
 } // namespace echo

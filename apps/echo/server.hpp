@@ -7,6 +7,6 @@ namespace echo {
 
 /// Serves on `listener` until it is asked to stop. With `verbose`, says what happens on standard
 /// output.
-dunlin::io_task<> serve(dunlin::tcp_listener listener, bool verbose);
+dunlin::io_task<> serve(dunlin::tcp_listener listener, bool verbose, dunlin::serve_options options);
 
 } // namespace echo

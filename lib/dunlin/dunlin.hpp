@@ -9,6 +9,7 @@
 #include <dunlin/net/buffer.hpp>
 #include <dunlin/net/endpoint.hpp>
 #include <dunlin/net/resolve.hpp>
+#include <dunlin/net/serve.hpp>
 #include <dunlin/net/tcp_listener.hpp>
 #include <dunlin/net/tcp_socket.hpp>
 #include <dunlin/result.hpp>
@@ -22,11 +23,11 @@
 #include <dunlin/sys/epoll.hpp>
 #include <dunlin/sys/error.hpp>
 #include <dunlin/sys/fd.hpp>
+#include <dunlin/sys/resolver_error.hpp>
 #include <dunlin/task/background.hpp>
+#include <dunlin/task/dump_tasks.hpp>
 #include <dunlin/task/for_each.hpp>
 #include <dunlin/task/interval.hpp>
-#include <dunlin/sys/resolver_error.hpp>
-#include <dunlin/task/dump_tasks.hpp>
 #include <dunlin/task/run.hpp>
 #include <dunlin/task/scoped_task.hpp>
 #include <dunlin/task/signal_set.hpp>

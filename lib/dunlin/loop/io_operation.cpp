@@ -79,13 +79,24 @@ bool io_operation::end_as_closed() noexcept {
     return true;
 }
 
+bool io_operation::waits_for_client() const noexcept {
+    return detail::watch_table::key_of(*watch_) == context_->own_key;
+}
+
+/// It waits for its next request: for input, from its own client if it has one, and there is
+/// nothing that it has read and not answered.
+bool io_operation::is_idle() const noexcept {
+    if (direction_ != direction::input || wants_turn_ || drain_as_ == drain_as::busy) return false;
+    if (drain_as_ == drain_as::idle) return true;
+    const bool is_own = context_->own_key == task_context::no_key || waits_for_client();
+    return is_own && !watch_->is_unanswered;
+}
+
 /// A drain has its own end, so until then it lets a session stay that is in the middle of
-/// something: that has something left to read, or has read what it has not answered, or whose
-/// answers are still on their way (closing while the peer goes on sending would reset the
-/// connection and destroy them).
+/// something, or whose answers are still on their way: closing while the peer goes on sending would
+/// reset the connection and destroy them.
 bool io_operation::may_stay_in_drain() noexcept {
-    if (wants_turn_) return true;
-    if (drain_as_ == drain_as::told_by_socket && watch_->is_unanswered) return true;
+    if (!is_idle()) return true;
     if (sys::unacknowledged(watch_->fd) <= 0) return false;
     // Nothing tells when the last byte is acknowledged, so look again.
     context_->sched->arm(*context_, sys::monotonic_now() + look_again_after);

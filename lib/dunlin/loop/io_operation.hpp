@@ -20,6 +20,12 @@ namespace dunlin {
 class DUNLIN_API io_operation : public operation {
 public:
     void interrupt() noexcept override;
+    [[nodiscard]] bool is_idle() const noexcept override;
+    [[nodiscard]] bool waits_for_client() const noexcept override;
+
+    /// What it is to a drain, for input: told by its socket, or by the user.
+    enum class drain_as : std::uint8_t { told_by_socket, idle, busy };
+    void take_in_drain(drain_as what) noexcept { drain_as_ = what; }
 
 protected:
     /// `on` is what `watched_fd::attach` gave: perhaps a stand-in that says why there is no watch.
@@ -71,9 +77,6 @@ protected:
 
     /// What `describe` of the derived class gives: its kind, and the descriptor.
     [[nodiscard]] leaf_description described_as(const char* kind) const noexcept;
-
-    /// What it is to a drain, for input: told by its socket, or by the user.
-    enum class drain_as : std::uint8_t { told_by_socket, idle, busy };
 
     // One byte: with those of `operation` they are set by one store for each await.
     detail::direction direction_ : 1;

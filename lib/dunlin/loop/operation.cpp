@@ -23,6 +23,11 @@ void operation::start_clock(std::int64_t since) noexcept {
     if (earliest < context_->wake_at) context_->sched->wake_by(*context_, earliest);
 }
 
+void operation::end_by_timeout() noexcept {
+    limit_until(context_->sched->turn_time());
+    interrupt();
+}
+
 bool operation::has_timed_out() const noexcept {
     return limited_ == limit::deadline && is_waiting_ && limit_ <= context_->sched->turn_time();
 }

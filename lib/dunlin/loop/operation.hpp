@@ -58,6 +58,15 @@ public:
     /// Tells what it waits for, while it waits. Allocates nothing, runs no code of a user's.
     [[nodiscard]] virtual leaf_description describe() const noexcept;
 
+    /// Whether a drain finds that its task is in the middle of nothing and may be stopped.
+    [[nodiscard]] virtual bool is_idle() const noexcept { return false; }
+
+    /// Its time is over now, whatever it was given.
+    void end_by_timeout() noexcept;
+
+    /// Whether it waits for the client whose session its task is.
+    [[nodiscard]] virtual bool waits_for_client() const noexcept { return false; }
+
     /// The error it is over with, when its outcome is negative.
     [[nodiscard]] virtual std::error_code error() const noexcept;
 
@@ -212,6 +221,23 @@ public:
 
 private:
     Operation& self() noexcept { return static_cast<Operation&>(*this); }
+};
+
+/// What a drain takes a wait for input for, if the socket does not tell it right.
+template <class Operation>
+class drain_hints {
+public:
+    /// `co_await sock.read().idle()`: here the session is in the middle of nothing, though it has
+    /// read what it has not answered.
+    [[nodiscard]] Operation&& idle() && noexcept {
+        static_cast<Operation&>(*this).take_in_drain(Operation::drain_as::idle);
+        return static_cast<Operation&&>(*this);
+    }
+    /// `co_await sock.read().busy()`: here a drain waits for what comes, to its end.
+    [[nodiscard]] Operation&& busy() && noexcept {
+        static_cast<Operation&>(*this).take_in_drain(Operation::drain_as::busy);
+        return static_cast<Operation&&>(*this);
+    }
 };
 
 /// What the compiler awaits: a pointer to the operation in the same frame.

@@ -15,7 +15,8 @@ namespace dunlin {
 /// (somebody reads it), `not_pollable` (a regular file, /dev/null), bad_file_descriptor.
 /// Occupies the reader's place. Loop thread; allocates nothing.
 class [[nodiscard]] DUNLIN_API readable_operation final : public io_operation,
-                                                          public spellings<readable_operation> {
+                                                          public spellings<readable_operation>,
+                                                          public drain_hints<readable_operation> {
 public:
     using value_type = void;
     explicit readable_operation(detail::watched_fd& on) noexcept

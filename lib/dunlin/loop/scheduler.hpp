@@ -161,6 +161,11 @@ public:
     /// A watch for `fd`, or null when memory is refused.
     [[nodiscard]] detail::watch* add_watch(int fd) noexcept { return watches_.add(fd); }
 
+    /// The watch that has this key (`watch_table::key_of`), or null if it has gone since.
+    [[nodiscard]] detail::watch* find_watch(std::uint64_t key) const noexcept {
+        return key == task_context::no_key ? nullptr : watches_.find(key);
+    }
+
     /// Adds it to epoll; 0 or a negative outcome.
     [[nodiscard]] long register_watch(detail::watch& w) noexcept;
 

@@ -138,6 +138,9 @@ public:
     std::source_location spawned;
     std::int64_t since = 0; ///< When the leaf began to wait, on the clock of its turn.
     const char* name;
+    std::uint64_t own_key = no_key; ///< The watch of the client whose session this is: see serve.
+
+    static constexpr std::uint64_t no_key = ~std::uint64_t{0};
 
 private:
     /// What was requested, but within a shield; and all of it where a deadline has passed.

@@ -36,7 +36,8 @@ struct watch {
     bool is_starved : 1 = false;    ///< A listener whose queue waits for a free descriptor.
     bool is_tcp : 1 = false;        ///< Nothing but an end or a mark stops a read short.
     bool is_unanswered : 1 = false; ///< Bytes have come since the last write was done.
-    std::uint8_t owners = 0;        ///< Handles that hold it: 1, or 2 after a split.
+    std::uint8_t owners : 4 = 0;    ///< Handles that hold it: 1, or 2 after a split.
+    bool has_ended : 1 = false;     ///< A read has seen the end of the stream.
 
     [[nodiscard]] operation*& waiting_for(direction way) noexcept {
         return waiting[static_cast<std::size_t>(way)];

@@ -12,7 +12,10 @@ using detail::direction;
 inline void detail::receive_operation::note(long n, std::size_t size) noexcept {
     if (n == -EAGAIN) [[unlikely]]
         note_empty();
-    if (n <= 0) return;
+    if (n <= 0) {
+        if (n == 0) watch_->has_ended = true;
+        return;
+    }
     watch_->is_unanswered = true;
     if (n < static_cast<long>(size) && watch_->short_is_all)
         watch_->may_go(direction::input) = false;
@@ -73,6 +76,7 @@ bool read_buffer_operation::go_on_without(std::byte* block, long n) noexcept {
         return true;
     }
     detail::free_buffer(block);
+    if (n == 0) watch_->has_ended = true;
     note(n, detail::buffer_size);
     outcome_ = n;
     return n != -EAGAIN;

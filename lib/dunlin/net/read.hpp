@@ -32,7 +32,8 @@ protected:
 
 /// Single step: one that is stopped or destroyed has taken nothing from the socket.
 class [[nodiscard]] DUNLIN_API read_operation final : public detail::receive_operation,
-                                                      public spellings<read_operation> {
+                                                      public spellings<read_operation>,
+                                                      public drain_hints<read_operation> {
 public:
     using value_type = std::size_t;
     read_operation(detail::watched_fd& on, std::span<std::byte> into) noexcept
@@ -56,7 +57,8 @@ private:
 /// Single step, too. A buffer is leased only once data is there.
 class [[nodiscard]] DUNLIN_API read_buffer_operation final
     : public detail::receive_operation,
-      public spellings<read_buffer_operation> {
+      public spellings<read_buffer_operation>,
+      public drain_hints<read_buffer_operation> {
 public:
     using value_type = buffer;
     explicit read_buffer_operation(detail::watched_fd& on) noexcept : receive_operation{on} {}
@@ -81,7 +83,8 @@ private:
 /// stands in `*moved` at all times, if given. Error: also `end_of_stream`.
 class [[nodiscard]] DUNLIN_API read_exactly_operation final
     : public detail::receive_operation,
-      public spellings<read_exactly_operation> {
+      public spellings<read_exactly_operation>,
+      public drain_hints<read_exactly_operation> {
 public:
     using value_type = void;
     read_exactly_operation(detail::watched_fd& on, std::span<std::byte> into,

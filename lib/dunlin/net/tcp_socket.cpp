@@ -126,6 +126,11 @@ result<void> tcp_socket::set_reset_on_close(bool on) noexcept {
     return sys::set_reset_on_close(fd_.get(), on);
 }
 
+std::uint64_t tcp_socket::watch_key() noexcept {
+    const detail::watch& w = *fd_.attach();
+    return detail::why_no_watch(w) == 0 ? detail::watch_table::key_of(w) : task_context::no_key;
+}
+
 result<std::pair<tcp_socket, tcp_socket>> socket_pair() noexcept {
     unique_fd first;
     unique_fd second;

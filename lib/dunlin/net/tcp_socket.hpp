@@ -148,6 +148,11 @@ public:
     /// SO_LINGER of zero seconds: closing resets the connection and drops what is unsent.
     result<void> set_reset_on_close(bool on) noexcept;
 
+    // What follows is for `serve`.
+
+    /// What its watch is called, attached now; `task_context::no_key` without memory.
+    [[nodiscard]] std::uint64_t watch_key() noexcept;
+
 private:
     friend class accept_operation;
     friend class connect_operation;

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -161,6 +162,17 @@ bool is_tcp(int socket) noexcept {
 long unacknowledged(int socket) noexcept {
     int bytes = 0;
     return is_tcp(socket) && ::ioctl(socket, TIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
+result<unique_fd> duplicate(borrowed_fd socket) noexcept {
+    const int copy = ::fcntl(socket.get(), F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) return std::error_code{errno, std::system_category()};
+    return unique_fd{copy};
+}
+
+long unread(int socket) noexcept {
+    int bytes = 0;
+    return ::ioctl(socket, FIONREAD, &bytes) == 0 ? bytes : 0;
 }
 
 int shutdown_write(int socket) noexcept { return ::shutdown(socket, SHUT_WR) == 0 ? 0 : -errno; }

@@ -73,6 +73,12 @@ inline constexpr std::size_t max_slices = 1024;
 /// everything else.
 [[nodiscard]] long unacknowledged(int socket) noexcept;
 
+/// A second descriptor of the same socket. See fcntl(2), F_DUPFD_CLOEXEC.
+[[nodiscard]] result<unique_fd> duplicate(borrowed_fd socket) noexcept;
+
+/// Bytes that have come and were not read (FIONREAD, tcp(7)); 0 if that cannot be told.
+[[nodiscard]] long unread(int socket) noexcept;
+
 /// Ends our half of the connection: the peer reads an end of stream. 0 or -errno. See shutdown(2).
 [[nodiscard]] int shutdown_write(int socket) noexcept;
 

@@ -38,7 +38,7 @@ void task_group::add(detail::promise_base& root, task_name name) noexcept {
         if (room != nullptr && detail::context_room_of(frame) == nullptr)
             detail::free_context(room);
         root.handle().destroy();
-        if (!has_ended_) note_refused(here);
+        if (!has_ended_) note_refused(name.here());
         return;
     }
     auto& child = *::new (room) task_context{*sched_, *this, root, name.here(), name.literal()};
@@ -98,6 +98,7 @@ void task_group::task_ended(task_context& ended) noexcept {
         }
     }
     wake_waiter();
+    if (observer_ != nullptr) observer_->about_to_go(ended);
     destroy(ended); // last: the group itself may be among its locals
 }
 
@@ -122,7 +123,7 @@ void task_group::tell(std::error_code why, const std::exception_ptr& thrown,
 }
 
 void task_group::wake_waiter() noexcept {
-    if (size_ == 0 && waiter_ != nullptr) sched_->schedule(waiter_->task());
+    if (waiter_ != nullptr && size_ <= waiter_->most_left()) sched_->schedule(waiter_->task());
 }
 
 void task_group::request_stop() noexcept { request(detail::stop_level::all); }
@@ -281,5 +282,32 @@ std::size_t drain_operation::take() {
         std::rethrow_exception(std::move(thrown));
     return static_cast<std::size_t>(outcome_);
 }
+
+bool room_operation::is_over() noexcept {
+    if (group_->size() <= most_left_) return true;
+    outcome_ = context_->is_draining() ? detail::failure(errc::stopped) : why_not_wait();
+    return outcome_ != 0;
+}
+
+bool room_operation::begin() noexcept {
+    if (!claim()) {
+        outcome_ = detail::failure(errc::busy);
+        return finish();
+    }
+    if (is_over()) {
+        leave();
+        return finish();
+    }
+    wait();
+    return false;
+}
+
+bool room_operation::attempt() noexcept {
+    if (!is_over()) return false;
+    leave();
+    return true;
+}
+
+void room_operation::interrupt() noexcept { operation::interrupt(); }
 
 } // namespace dunlin

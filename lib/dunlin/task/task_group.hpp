@@ -61,6 +61,9 @@ namespace detail {
 /// What `join` and `drain` have in common: they wait for the group to be empty.
 class DUNLIN_API group_operation : public operation {
 public:
+    /// It has its turn when no more children than these are left.
+    [[nodiscard]] std::size_t most_left() const noexcept { return most_left_; }
+
     void interrupt() noexcept override;
     [[nodiscard]] std::error_code error() const noexcept override;
 
@@ -75,7 +78,20 @@ protected:
     void begin_path(error_path& path, std::source_location where) const noexcept override;
 
     task_group* group_;
+    std::size_t most_left_ = 0;
     bool is_claimed_ = false;
+};
+
+/// Hears of a group's children right before they are destroyed at their end.
+class child_observer {
+public:
+    virtual void about_to_go(task_context& ended) noexcept = 0;
+
+protected:
+    child_observer() noexcept = default;
+    child_observer(const child_observer&) = default;
+    child_observer& operator=(const child_observer&) = default;
+    ~child_observer() = default;
 };
 
 } // namespace detail
@@ -120,6 +136,26 @@ private:
     bool is_over() noexcept;
 
     std::int64_t deadline_;
+};
+
+/// The awaiter behind `task_group::room`.
+class [[nodiscard]] DUNLIN_API room_operation final : public detail::group_operation,
+                                                      public spellings<room_operation> {
+public:
+    using value_type = void;
+    room_operation(task_group& group, std::size_t fewer_than) noexcept : group_operation{group} {
+        most_left_ = fewer_than - 1;
+    }
+    ~room_operation() = default;
+
+    bool begin() noexcept;
+    bool attempt() noexcept override;
+    void interrupt() noexcept override;
+    [[nodiscard]] bool is_idle() const noexcept override { return true; }
+    void take() noexcept {}
+
+private:
+    bool is_over() noexcept;
 };
 
 class DUNLIN_API task_group final : private detail::task_owner {
@@ -224,6 +260,13 @@ public:
         return drain_operation{*this, deadline_in(detail::clamp_to_nanoseconds(grace))};
     }
 
+    /// Waits until fewer than `limit` (at least 1) children are left: for who spawns no more than
+    /// so many. Children are not stopped with it. Errors: `stopped` (also under a drain),
+    /// `timeout`, `busy` if somebody waits for this group already. Allocates nothing.
+    [[nodiscard]] room_operation room(std::size_t limit) noexcept {
+        return room_operation{*this, limit};
+    }
+
     /// Asks every child to stop, now and later spawned ones: each wait ends with `stopped`.
     void request_stop() noexcept;
 
@@ -243,7 +286,11 @@ public:
     /// for not counted.
     [[nodiscard]] std::size_t failures() const noexcept { return failures_; }
 
-    // What follows is for `run`.
+    // What follows is for `run` and `serve`.
+
+    /// The child spawned last; further ones by `sibling_next`.
+    [[nodiscard]] task_context* newest_child() const noexcept { return first_task; }
+    void observe(detail::child_observer& observer) noexcept { observer_ = &observer; }
 
     [[nodiscard]] const std::size_t& live_count() const noexcept { return size_; }
 
@@ -259,7 +306,7 @@ public:
         static_assert(std::is_void_v<T> || std::is_same_v<T, result<void>>,
                       "a child's value has nowhere to go: spawn an io_task<> or a task<>");
         if (made.was_refused()) {
-            note_refused(here);
+            note_refused(name.here());
         } else {
             detail::assert_fresh(made.promise_);
             add(*made.release(), name);
@@ -270,6 +317,7 @@ private:
     friend class detail::group_operation;
     friend class join_operation;
     friend class drain_operation;
+    friend class room_operation;
 
     class root_room; // expects a root frame while it lives
 
@@ -295,6 +343,7 @@ private:
     std::size_t size_ = 0;
     std::size_t failures_ = 0;
     detail::group_operation* waiter_ = nullptr;
+    detail::child_observer* observer_ = nullptr;
     bool* is_gone_ = nullptr; ///< To be set by the destructor, for a call that is under way.
     on_child_error policy_;
     error_hook on_error_;

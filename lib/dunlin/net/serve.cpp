@@ -1,0 +1,168 @@
+#include <dunlin/net/serve.hpp>
+
+#include <dunlin/loop/scheduler.hpp>
+#include <dunlin/sys/fd.hpp>
+#include <dunlin/sys/socket.hpp>
+#include <dunlin/task/sleep.hpp>
+#include <dunlin/util/assert.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+
+namespace dunlin {
+
+namespace {
+
+/// Keeps a connection open beyond its session when a close would destroy the last answer: with
+/// input unread the kernel resets it (RFC 2525, section 2.17).
+class last_words final : public detail::child_observer {
+public:
+    last_words(scheduler& on, const serve_options& options, serve_counters& counters) noexcept
+        : sched_{on}, grace_{options.linger}, counters_{counters} {}
+
+    void about_to_go(task_context& ended) noexcept override {
+        --counters_.active;
+        if (grace_.count() <= 0) return;
+        detail::watch* const client = sched_.find_watch(ended.own_key);
+        if (client == nullptr || client->has_ended || sys::unread(client->fd) <= 0) return;
+        auto kept = sys::duplicate(borrowed_fd{client->fd});
+        if (!kept) return; // without a descriptor it closes as it would have
+        client->is_shared = true;
+        ++counters_.lingered;
+        keeping_.spawn(linger, tcp_socket{std::move(kept).assume_value()}, grace_);
+    }
+
+    task_group& keeping() noexcept { return keeping_; }
+
+private:
+    static io_task<> linger(tcp_socket client, std::chrono::nanoseconds grace) {
+        co_await client.lingering_close(grace).or_return();
+    }
+
+    scheduler& sched_;
+    std::chrono::nanoseconds grace_;
+    serve_counters& counters_;
+    task_group keeping_{on_child_error::carry_on};
+};
+
+/// Counts the sessions that fail, and passes on that they did.
+class failure_counter {
+public:
+    failure_counter(scheduler& on, serve_counters& counters, error_hook on_error) noexcept
+        : sched_{on}, counters_{counters}, on_error_{on_error} {}
+
+    void hear(const child_failure& failed) const noexcept {
+        ++counters_.failed;
+        error_hook on_error = on_error_;
+        if (on_error)
+            on_error(failed);
+        else if (failed.exception() != nullptr) // a bug: it must not pass unheard
+            sched_.log(log_level::error, "a session threw an exception", failed.spawned_at());
+    }
+
+private:
+    scheduler& sched_;
+    serve_counters& counters_;
+    error_hook on_error_;
+};
+
+/// Ends waits for clients that have lasted for `limit`. Looking at all sessions now and then costs
+/// less than a timer for each.
+io_task<> end_idle(const task_group& sessions, std::chrono::nanoseconds limit,
+                   serve_counters& counters) {
+    const std::chrono::nanoseconds shortest{std::max<std::int64_t>(limit.count() / 16, 1)};
+    std::chrono::nanoseconds pause = limit;
+    for (;;) {
+        co_await sleep_for(std::max(pause, shortest)).or_return();
+        const std::int64_t present = now().time_since_epoch().count();
+        pause = limit;
+        for (auto* each = sessions.newest_child(); each != nullptr; each = each->sibling_next) {
+            if (each->leaf == nullptr || !each->leaf->waits_for_client()) continue;
+            const std::chrono::nanoseconds left{detail::deadline_after(each->since, limit) -
+                                                present};
+            if (left.count() > 0) {
+                pause = std::min(pause, left);
+            } else if (each->leaf->deadline() > present) {
+                ++counters.timed_out;
+                each->leaf->end_by_timeout();
+            }
+        }
+    }
+}
+
+std::chrono::nanoseconds time_until(std::int64_t end) noexcept {
+    return std::chrono::nanoseconds{end - now().time_since_epoch().count()};
+}
+
+void log_drain(scheduler& sched, const task_group& sessions, std::chrono::nanoseconds grace) {
+    std::size_t idle = 0;
+    for (auto* each = sessions.newest_child(); each != nullptr; each = each->sibling_next)
+        if (each->leaf != nullptr && each->leaf->is_idle()) ++idle;
+    char words[120];
+    const int size = std::snprintf(
+        words, sizeof words, "draining: %zu idle and %zu busy sessions, for at most %.3g s", idle,
+        sessions.size() - idle, std::chrono::duration<double>{grace}.count());
+    sched.log(log_level::info, {words, static_cast<std::size_t>(size)});
+}
+
+void log_cut(scheduler& sched, std::size_t cut) {
+    char words[60];
+    const int size = std::snprintf(words, sizeof words, "drained: %zu sessions were cut off", cut);
+    sched.log(log_level::info, {words, static_cast<std::size_t>(size)});
+}
+
+} // namespace
+
+io_task<> detail::serve(tcp_listener listener, session_starter& sessions, serve_options options,
+                        error_hook on_error) {
+    DUNLIN_ASSERT(options.max_connections >= 1);
+    scheduler& sched = *scheduler::current();
+    serve_counters own;
+    serve_counters& counters = options.counters != nullptr ? *options.counters : own;
+    last_words lasting{sched, options, counters};
+    const failure_counter failures{sched, counters, on_error};
+    const auto hear = [&failures](const child_failure& failed) { failures.hear(failed); };
+    task_group clients{on_child_error::carry_on, hear};
+    clients.observe(lasting);
+    task_group watchdog{on_child_error::carry_on};
+    if (options.idle_timeout.count() > 0)
+        watchdog.spawn(end_idle, std::cref(clients), options.idle_timeout, std::ref(counters));
+
+    std::error_code why;
+    while (!why) {
+        if (clients.size() >= options.max_connections) {
+            const auto room = co_await clients.room(options.max_connections);
+            if (!room) {
+                why = room.assume_error();
+                break;
+            }
+        }
+        auto client = co_await listener.accept();
+        if (!client) {
+            why = client.assume_error();
+            break;
+        }
+        ++counters.accepted;
+        const std::uint64_t key = client.assume_value().watch_key();
+        const std::size_t before = clients.size();
+        sessions.start(clients, std::move(client).assume_value());
+        if (clients.size() > before) {
+            clients.newest_child()->own_key = key;
+            ++counters.active;
+        }
+    }
+
+    listener.close();
+    log_drain(sched, clients, options.drain);
+    const std::int64_t end =
+        detail::deadline_after(now().time_since_epoch().count(), options.drain);
+    const std::size_t cut = co_await clients.drain(options.drain).or_return();
+    counters.cut += cut;
+    counters.active -= cut;
+    co_await lasting.keeping().drain(time_until(end)).ignore();
+    log_cut(sched, cut);
+    if (why != errc::stopped) co_await fail(why);
+}
+
+} // namespace dunlin

@@ -1,0 +1,119 @@
+// A server: accepts connections, runs a session for each, and stops well.
+//
+//     io_task<> session(tcp_socket client);
+//
+//     io_task<> server() {
+//         auto listener = co_await or_return(tcp_listener::bind(endpoint::loopback_v4(8888)));
+//         co_await serve(std::move(listener), session, {.max_connections = 50'000}).or_return();
+//     }
+//
+// What it does beside the loop of `accept` and `spawn`: it keeps to a number of connections, ends
+// sessions whose client stays silent, survives the lack of descriptors (accept.hpp), lets a
+// session's last answer arrive although the client still sends, and, asked to stop, lets busy
+// sessions finish.
+#pragma once
+
+#include <dunlin/net/tcp_listener.hpp>
+#include <dunlin/net/tcp_socket.hpp>
+#include <dunlin/task/child_failure.hpp>
+#include <dunlin/task/task.hpp>
+#include <dunlin/task/task_group.hpp>
+#include <dunlin/util/api.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace dunlin {
+
+/// What a server has done so far. Read it at any time on the loop's thread.
+struct serve_counters {
+    std::uint64_t accepted = 0;
+    std::uint64_t active = 0;    ///< Sessions that run now.
+    std::uint64_t failed = 0;    ///< Sessions that ended with an error or an exception.
+    std::uint64_t timed_out = 0; ///< Clients that `idle_timeout` was over for.
+    std::uint64_t lingered = 0;  ///< Connections kept open for their last answer.
+    std::uint64_t cut = 0;       ///< Sessions that were destroyed at the end of a drain.
+};
+
+/// Settings of `serve`.
+struct serve_options {
+    /// So many sessions at once. At the limit it stops accepting; further connections wait in the
+    /// kernel's queue (`listen_options::backlog`). At least 1.
+    std::size_t max_connections = 100'000;
+
+    /// Ends, with the error `timeout`, a session's wait for its client (to send, or to take what is
+    /// sent to it) that lasts so long, or up to a sixteenth longer. Zero: none. It costs nothing
+    /// per message. It is about waits of the session's own task for the client's own socket; for
+    /// others use `.timeout()`.
+    std::chrono::nanoseconds idle_timeout{0};
+
+    /// How long busy sessions may go on after a stop was asked for; then they are destroyed.
+    std::chrono::nanoseconds drain = std::chrono::seconds{10};
+
+    /// How long at most a connection lingers whose session has ended with input unread (see
+    /// `tcp_socket::lingering_close`). Zero: not at all.
+    std::chrono::nanoseconds linger = std::chrono::seconds{2};
+
+    /// Counted here, if given. It must outlive `serve`.
+    serve_counters* counters = nullptr;
+};
+static_assert(std::is_trivially_destructible_v<serve_options>);
+
+namespace detail {
+
+/// Starts the sessions of a server, whatever the type of the handler.
+class session_starter {
+public:
+    virtual void start(task_group& in, tcp_socket client) = 0;
+
+protected:
+    session_starter() noexcept = default;
+    session_starter(const session_starter&) = default;
+    session_starter& operator=(const session_starter&) = default;
+    ~session_starter() = default;
+};
+
+template <class Handler>
+class starter_of final : public session_starter {
+public:
+    explicit starter_of(Handler&& handler) : handler_{std::move(handler)} {}
+    void start(task_group& in, tcp_socket client) override {
+        in.spawn(handler_, std::move(client));
+    }
+
+private:
+    Handler handler_;
+};
+
+[[nodiscard]] DUNLIN_API io_task<> serve(tcp_listener listener, session_starter& sessions,
+                                         serve_options options, error_hook on_error);
+
+} // namespace detail
+
+/// Serves on `listener` until this task is asked to stop (or to drain), then lets the sessions
+/// finish, and succeeds.
+///
+/// `handler(tcp_socket)` gives an `io_task<>` (or `task<>`); it is copied into each session unless
+/// it is a plain function. A session that fails ends alone: `on_error` hears of it, else it is only
+/// counted; its exceptions, too, unless nobody hears them: then the log does.
+///
+/// The end: the listener closes. A session that is idle is stopped at once: one whose task waits to
+/// read from its own client, has answered what it has read (a write has been done since), and whose
+/// answers have been acknowledged; what lies in its receive buffer is read and answered first.
+/// `.idle()` and `.busy()` on a read say otherwise. The others get `options.drain`; then their
+/// frames are destroyed. The log tells how many are idle and how many busy.
+///
+/// Error: the listener's, if accepting fails for good (the sessions are drained then, too). Loop
+/// thread; allocates a frame per session, which is recycled.
+template <class Handler>
+    requires(std::is_invocable_v<Handler&, tcp_socket>)
+[[nodiscard]] io_task<> serve(tcp_listener listener, Handler handler, serve_options options = {},
+                              error_hook on_error = {}) {
+    detail::starter_of<Handler> sessions{std::move(handler)};
+    co_await detail::serve(std::move(listener), sessions, options, on_error).or_return();
+}
+
+} // namespace dunlin
