@@ -28,7 +28,7 @@ io_task<tcp_listener> bind_text(std::string where) {
 } // namespace
 
 TEST_CASE("connect takes an address as text, and asks nobody", "[net][by_name]") {
-    test_loop loop;
+    resolving_loop loop;
     tcp_listener listener = listen_somewhere();
     const int before = lookups_begun();
     auto here = loop.run(connect_text(at_port("127.0.0.1", listener)));
@@ -46,7 +46,7 @@ TEST_CASE("connect takes an address as text, and asks nobody", "[net][by_name]")
 }
 
 TEST_CASE("connect takes a name, and a name with a port apart", "[net][by_name]") {
-    test_loop loop;
+    resolving_loop loop;
     tcp_listener listener = listen_somewhere();
     const endpoint where = where_it_listens(listener);
     auto here = loop.run(connect_text(at_port("localhost", listener)));
@@ -61,7 +61,7 @@ TEST_CASE("connect takes a name, and a name with a port apart", "[net][by_name]"
 }
 
 TEST_CASE("connect goes on to the next address of a name", "[net][by_name]") {
-    test_loop loop;
+    resolving_loop loop;
     // Both take 127.0.0.0/8; only one of them listens.
     auto bound = tcp_listener::bind(endpoint::parse("127.0.0.3:0").value());
     REQUIRE(bound);
@@ -73,7 +73,7 @@ TEST_CASE("connect goes on to the next address of a name", "[net][by_name]") {
 }
 
 TEST_CASE("connect tells what is wrong with the text, the name or the way", "[net][by_name]") {
-    test_loop loop;
+    resolving_loop loop;
     const closed_port nobody;
     const std::size_t before = open_descriptors();
     for (const char* const text : {"", "localhost", ":80", "localhost:", "::1:80", "localhost:+80",
@@ -89,7 +89,7 @@ TEST_CASE("connect tells what is wrong with the text, the name or the way", "[ne
 }
 
 TEST_CASE("one timeout covers the lookup and the attempts", "[net][by_name]") {
-    test_loop loop;
+    resolving_loop loop;
     full_listener slow;
     set_addresses("slow.test", {endpoint::loopback_v4(0)});
     const std::string where = "slow.test:" + std::to_string(slow.where().port());
@@ -108,11 +108,10 @@ TEST_CASE("one timeout covers the lookup and the attempts", "[net][by_name]") {
     REQUIRE_FALSE(in_attempt);
     CHECK(in_attempt.error() == errc::timeout);
     CHECK(open_descriptors() == before);
-    wait_until_over(lookups_begun());
 }
 
 TEST_CASE("bind takes an address or a name, with or without the port apart", "[net][by_name]") {
-    test_loop loop;
+    resolving_loop loop;
     const int before = lookups_begun();
     auto by_number = loop.start(bind_text("127.0.0.4:0"));
     loop.turn();
@@ -136,7 +135,7 @@ TEST_CASE("bind takes an address or a name, with or without the port apart", "[n
 
 TEST_CASE("bind takes the first address of a name where it can, else tells of the first",
           "[net][by_name]") {
-    test_loop loop;
+    resolving_loop loop;
     set_addresses("mixed.test",
                   {endpoint::parse("192.0.2.1:0").value(), endpoint::parse("127.0.0.5:0").value()});
     auto bound = loop.run(bind_text("mixed.test:0"));

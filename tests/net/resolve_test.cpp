@@ -40,20 +40,13 @@ io_task<> look_up_and_forget() {
     if (found.empty()) co_await fail(errc::busy);
 }
 
-/// Whatever has been asked so far has been answered, and the loop has heard of it.
-void settle(test_loop& loop) {
-    wait_until_over(lookups_begun());
-    std::this_thread::sleep_for(2ms); // what is over is about to be posted
-    loop.run_until_idle();
-}
-
 } // namespace
 
 // ---- the six
 
 TEST_CASE("an address with a port needs no thread, and no wait",
           "[net][resolve][six:resolve_operation:ready]") {
-    test_loop loop;
+    resolving_loop loop;
     const int before = lookups_begun();
     for (const auto& [host, service, is] :
          {std::tuple{"127.0.0.1", "80", "127.0.0.1:80"}, std::tuple{"::1", "0", "[::1]:0"},
@@ -71,7 +64,7 @@ TEST_CASE("an address with a port needs no thread, and no wait",
 
 TEST_CASE("a name is looked up on another thread, and its addresses keep their order",
           "[net][resolve][six:resolve_operation:later]") {
-    test_loop loop;
+    resolving_loop loop;
     set_addresses("both.test", both_families(0));
     pending<result<list>> started;
     {
@@ -91,7 +84,7 @@ TEST_CASE("a name is looked up on another thread, and its addresses keep their o
 
 TEST_CASE("a lookup that is woken for nothing goes on waiting",
           "[net][resolve][six:resolve_operation:spurious]") {
-    test_loop loop;
+    resolving_loop loop;
     set_addresses("both.test", both_families(0));
     task_context* waiting = nullptr;
     pending<result<list>> started;
@@ -109,7 +102,7 @@ TEST_CASE("a lookup that is woken for nothing goes on waiting",
 
 TEST_CASE("a lookup that is stopped ends at once, and its late answer is dropped",
           "[net][resolve][six:resolve_operation:stopped]") {
-    test_loop loop;
+    resolving_loop loop;
     set_addresses("both.test", both_families(0));
     {
         const hanging_lookups none_answers;
@@ -135,12 +128,12 @@ TEST_CASE("a lookup that is stopped ends at once, and its late answer is dropped
         REQUIRE(needs_no_wait.is_done());
         CHECK(needs_no_wait.result());
     }
-    settle(loop);
+    loop.wait_for_answers();
 }
 
 TEST_CASE("a lookup that is destroyed while it lasts drops its late answer",
           "[net][resolve][six:resolve_operation:destroyed]") {
-    test_loop loop;
+    resolving_loop loop;
     set_addresses("both.test", both_families(0));
     {
         const hanging_lookups none_answers;
@@ -153,7 +146,7 @@ TEST_CASE("a lookup that is destroyed while it lasts drops its late answer",
         under_way.destroy();
         queued.destroy(); // nobody will ever ask for it
     }
-    settle(loop);
+    loop.wait_for_answers();
     const int before = lookups_begun();
     CHECK(loop.run(look_up("both.test", "1")).value().size() == 2);
     CHECK(lookups_begun() == before + 1);
@@ -161,7 +154,7 @@ TEST_CASE("a lookup that is destroyed while it lasts drops its late answer",
 
 TEST_CASE("a lookup that is destroyed in the turn its answer came is not resumed",
           "[net][resolve][six:resolve_operation:destroyed-ready]") {
-    test_loop loop;
+    resolving_loop loop;
     set_addresses("both.test", both_families(0));
     sniper killer{loop};
     auto victim = std::optional<pending<result<list>>>{};
@@ -173,8 +166,7 @@ TEST_CASE("a lookup that is destroyed in the turn its answer came is not resumed
         wait_until_begun(before + 1);
         killer.pull();
     }
-    wait_until_over(lookups_begun());
-    std::this_thread::sleep_for(20ms); // until it is posted
+    wait_for_resolver_to_end(); // it is posted
     killer.fire();
     CHECK_FALSE(victim->is_done());
 }
@@ -182,7 +174,7 @@ TEST_CASE("a lookup that is destroyed in the turn its answer came is not resumed
 // ---- time
 
 TEST_CASE("a lookup that hangs stalls nobody, and its timeout is kept", "[net][resolve]") {
-    test_loop loop;
+    resolving_loop loop;
     set_addresses("both.test", both_families(0));
     {
         const hanging_lookups none_answers;
@@ -208,11 +200,11 @@ TEST_CASE("a lookup that hangs stalls nobody, and its timeout is kept", "[net][r
         REQUIRE_FALSE(task_late);
         CHECK(task_late.error() == errc::timeout);
     }
-    settle(loop);
+    loop.wait_for_answers();
 }
 
 TEST_CASE("the loser of a race is gone before its answer comes", "[net][resolve]") {
-    test_loop loop;
+    resolving_loop loop;
     set_addresses("both.test", both_families(0));
     {
         const hanging_lookups none_answers;
@@ -225,11 +217,11 @@ TEST_CASE("the loser of a race is gone before its answer comes", "[net][resolve]
         loop.run_until([&] { return race.is_done(); });
         CHECK(race.result().value() == 1);
     }
-    settle(loop);
+    loop.wait_for_answers();
 }
 
 TEST_CASE("numbers looked up without end let others run", "[net][resolve]") {
-    test_loop loop;
+    resolving_loop loop;
     auto busy = loop.start([]() -> io_task<> {
         for (;;)
             co_await resolve("127.0.0.1", "1").or_return();
@@ -245,7 +237,7 @@ TEST_CASE("numbers looked up without end let others run", "[net][resolve]") {
 // ---- what is what
 
 TEST_CASE("localhost has an address, by its name and by that of a service", "[net][resolve]") {
-    test_loop loop;
+    resolving_loop loop;
     const list found = loop.run(look_up("localhost", "8888")).value();
     REQUIRE_FALSE(found.empty());
     for (const endpoint& each : found) {
@@ -263,7 +255,7 @@ TEST_CASE("localhost has an address, by its name and by that of a service", "[ne
 }
 
 TEST_CASE("what is nearly a port or an address is refused, and nobody is asked", "[net][resolve]") {
-    test_loop loop;
+    resolving_loop loop;
     const int before = lookups_begun();
     for (const char* const service : {"", "65536", "-1", "+80", " 80", "80 ", "0000080", " http",
                                       "-http", "99999999999999999999", "8_0"}) {
@@ -307,7 +299,7 @@ TEST_CASE("host:port is taken apart at the last colon, IPv6 addresses in bracket
 // ---- errors
 
 TEST_CASE("getaddrinfo's errors are told as they are", "[net][resolve]") {
-    test_loop loop;
+    resolving_loop loop;
     set_failure("none.test", EAI_NONAME);
     set_failure("again.test", EAI_AGAIN);
     set_failure("broken.test", EAI_FAIL);
@@ -334,7 +326,7 @@ TEST_CASE("getaddrinfo's errors are told as they are", "[net][resolve]") {
 
 TEST_CASE("libc refuses impossible names and unknown services without asking a server",
           "[net][resolve]") {
-    test_loop loop;
+    resolving_loop loop;
     CHECK(error_of(loop, "no such host") == resolver_errc::no_such_name);
     CHECK(error_of(loop, std::string(64, 'a') + ".test") == resolver_errc::no_such_name);
     CHECK(error_of(loop, "localhost", "no-such-service") == resolver_errc::no_such_service);
@@ -343,7 +335,7 @@ TEST_CASE("libc refuses impossible names and unknown services without asking a s
 // ---- many, and the end
 
 TEST_CASE("lookups are worked off in order, those that were given up left out", "[net][resolve]") {
-    test_loop loop;
+    resolving_loop loop;
     std::vector<int> order;
     std::vector<pending<void>> started;
     const auto note = [&](int number) -> task<> {
@@ -383,9 +375,9 @@ TEST_CASE("a scheduler may die while a lookup is under way", "[net][resolve]") {
             wait_until_begun(before + 1);
         }
     }
-    wait_until_over(before + 1);
-    // The next one shows that the thread is well.
-    test_loop loop;
+    wait_for_resolver_to_end();
+    // The next one shows that all is well.
+    resolving_loop loop;
     CHECK(loop.run(look_up("both.test", "1")).value().size() == 2);
 }
 
@@ -398,14 +390,14 @@ TEST_CASE("an answer that was posted when the scheduler dies is dropped", "[net]
         group.spawn(look_up_and_forget);
         REQUIRE(loop.poll_once(0ns));
         wait_until_over(before + 1);
-        std::this_thread::sleep_for(5ms); // until it is posted
+        wait_for_resolver_to_end(); // it is posted
     }
     CHECK(lookups_over() == before + 1);
 }
 
 TEST_CASE("a thousand lookups given up at any moment leave nothing behind", "[net][resolve]") {
     set_addresses("both.test", both_families(0));
-    test_loop loop;
+    resolving_loop loop;
     for (int i = 0; i < 1000; ++i) {
         auto kept = loop.start(look_up("both.test", "1"));
         auto dropped = loop.start(look_up("both.test", "2"));
@@ -420,12 +412,12 @@ TEST_CASE("a thousand lookups given up at any moment leave nothing behind", "[ne
         loop.run_until([&] { return kept.is_done(); });
         REQUIRE(kept.result().value().size() == 2);
     }
-    settle(loop);
+    loop.wait_for_answers();
 }
 
 TEST_CASE("a process may end while a lookup hangs", "[net][resolve]") {
     const auto ended = run_forked([] {
-        const auto* const for_ever = new hanging_lookups;
+        static const auto* const for_ever = new hanging_lookups; // also when exit(3) cleans up
         const int code = run([]() -> io_task<int> {
             const auto found = co_await resolve("both.test", "1").timeout(20ms);
             co_return !found && found.error() == errc::timeout ? 7 : 8;

@@ -8,6 +8,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <netdb.h>
@@ -77,7 +79,23 @@ void wait_until(Predicate is_true) {
     REQUIRE(the_state().changed.wait_for(held, std::chrono::seconds{5}, is_true));
 }
 
+/// By its name, since a sanitizer has threads of its own.
+bool is_resolver_running() {
+    for (const auto& thread : std::filesystem::directory_iterator{"/proc/self/task"}) {
+        std::ifstream comm{thread.path() / "comm"};
+        std::string name;
+        if (std::getline(comm, name) && name == "dunlin-resolve") return true;
+    }
+    return false;
+}
+
 } // namespace
+
+void wait_for_resolver_to_end() {
+    for (int i = 0; i < 5000 && is_resolver_running(); ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    CHECK_FALSE(is_resolver_running());
+}
 
 hanging_lookups::hanging_lookups() {
     const std::lock_guard held{the_state().mutex};

@@ -4,12 +4,31 @@
 // as long as those are `localhost` and the like.
 #pragma once
 
+#include <support/test_loop.hpp>
+
 #include <dunlin/net/endpoint.hpp>
 
 #include <string>
 #include <vector>
 
 namespace dunlin::test {
+
+/// Waits (five seconds at most) for the resolver's thread, which ends when nobody asks; only then
+/// has it let go of everything.
+void wait_for_resolver_to_end();
+
+/// A loop for tests that look names up.
+class resolving_loop : public test_loop {
+public:
+    resolving_loop() = default;
+    ~resolving_loop() { wait_for_resolver_to_end(); } // before the loop counts descriptors
+
+    /// All that was asked has been answered, and the loop has heard of it.
+    void wait_for_answers() {
+        wait_for_resolver_to_end();
+        run_until_idle();
+    }
+};
 
 /// While it lives, lookups hang as if no name server answered; then they go on.
 class hanging_lookups {

@@ -31,7 +31,9 @@ public:
     }
 
     void answered() noexcept override {
-        if (!home_.post(*this)) release(); // the scheduler is gone
+        // Once it is posted the loop may run and delete this at any moment, and `home_` with it.
+        const remote home = home_;
+        if (!home.post(*this)) release(); // the scheduler is gone
     }
 
     operation* waiter;        ///< The loop's; null once it has let go.

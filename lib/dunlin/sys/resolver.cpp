@@ -92,6 +92,7 @@ lookup* next_question() noexcept {
 }
 
 void* work(void*) noexcept {
+    ::pthread_setname_np(::pthread_self(), "dunlin-resolve"); // for ps(1) and debuggers
     while (lookup* const asked = next_question()) {
         answer(*asked);
         asked->answered();
