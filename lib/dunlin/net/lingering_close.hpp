@@ -34,6 +34,8 @@ public:
     [[nodiscard]] leaf_description describe() const noexcept override {
         return described_as("lingering_close");
     }
+    /// Also as the loser of a race it stays with its watch, to hear of a close.
+    void interrupt() noexcept override { operation::interrupt(); }
     void take() noexcept {}
 
 private:
