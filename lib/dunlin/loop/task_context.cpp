@@ -7,6 +7,23 @@ namespace dunlin {
 using detail::stop_level;
 using detail::time_scope;
 
+namespace {
+
+/// Whether a stop comes to what is inside of `scope` (null: the whole task); tells the hearers.
+bool tell_from_outside(const time_scope* scope, bool whole_task_stops) noexcept {
+    if (scope == nullptr) return whole_task_stops;
+    const bool comes_from_outside = tell_from_outside(scope->outer, whole_task_stops);
+    const bool comes = scope->has_expired || (comes_from_outside && !scope->is_shield);
+    if (comes && scope->hearer != nullptr) scope->hearer->hear_stop();
+    return comes;
+}
+
+} // namespace
+
+void task_context::tell_hearers() noexcept {
+    static_cast<void>(tell_from_outside(scopes, requested >= stop_level::all));
+}
+
 void task_context::update_stop() noexcept {
     bool has_expired = false;
     stop = requested;
@@ -25,7 +42,7 @@ bool task_context::leave_scope() noexcept {
     update_stop();
     // Who is told to stop from further out as well tells that one, not this; in a shield he was
     // not.
-    return left.has_expired && (left.is_shield || !is_stopping());
+    return left.has_expired && !left.keeps_stopped && (left.is_shield || !is_stopping());
 }
 
 void task_context::expire_scopes(std::int64_t now) noexcept {
@@ -39,6 +56,7 @@ void task_context::expire_scopes(std::int64_t now) noexcept {
     }
     if (!some_have) return;
     update_stop();
+    tell_hearers();
     if (leaf != nullptr) leaf->interrupt();
 }
 

@@ -96,6 +96,7 @@ public:
     void raise_stop(detail::stop_level level) noexcept {
         if (requested < level) requested = level;
         update_stop();
+        if (scopes != nullptr) tell_hearers();
     }
 
     /// From here on until `leave_scope`, what the task does is inside of `inner`.
@@ -103,6 +104,7 @@ public:
         inner.outer = scopes;
         scopes = &inner;
         update_stop();
+        if (inner.hearer != nullptr) tell_hearers();
     }
     /// Leaves the innermost scope. True if its deadline is why the task was told to stop.
     bool leave_scope() noexcept;
@@ -145,6 +147,9 @@ public:
 private:
     /// What was requested, but within a shield; and all of it where a deadline has passed.
     void update_stop() noexcept;
+
+    /// Tells those of the scopes that a stop has come to.
+    void tell_hearers() noexcept;
 };
 static_assert(sizeof(task_context) <= detail::context_room);
 

@@ -22,6 +22,19 @@ class promise_base;
 /// Later than any deadline.
 inline constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 
+/// Hears that a stop, or a deadline that has passed, has come to a scope: from outside, or its own.
+class stop_hearer {
+public:
+    /// May be called more than once, from within whatever asked: it must not touch tasks.
+    virtual void hear_stop() noexcept = 0;
+
+protected:
+    stop_hearer() noexcept = default;
+    stop_hearer(const stop_hearer&) = default;
+    stop_hearer& operator=(const stop_hearer&) = default;
+    ~stop_hearer() = default;
+};
+
 struct time_scope {
     constexpr time_scope() noexcept {} // not an aggregate; see docs/design.md on g++ 12
 
@@ -29,6 +42,8 @@ struct time_scope {
     std::int64_t deadline = never; ///< Nanoseconds of the monotonic clock.
     bool has_expired = false;      ///< Then every wait inside ends with `stopped`.
     bool is_shield = false;        ///< What comes from outside, deadlines too, waits at its edge.
+    bool keeps_stopped = false;    ///< What ends because it has expired ends with `stopped`.
+    stop_hearer* hearer = nullptr;
 };
 
 /// `ended`, around which the task's innermost scope stands, has ended: leaves the scope. If its

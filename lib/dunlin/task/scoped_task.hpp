@@ -70,6 +70,9 @@ public:
         return std::move(*this);
     }
 
+    /// For stop_token.hpp.
+    [[nodiscard]] detail::time_scope& scope() noexcept { return scope_; }
+
 private:
     template <class U, detail::spelling Spelled>
     friend class detail::scoped_awaiter;
