@@ -6,10 +6,13 @@
 #include <dunlin/loop/random.hpp>
 #include <dunlin/loop/remote.hpp>
 #include <dunlin/loop/scheduler.hpp>
+#include <dunlin/net/any_stream.hpp>
 #include <dunlin/net/buffer.hpp>
+#include <dunlin/net/buffered_reader.hpp>
 #include <dunlin/net/endpoint.hpp>
 #include <dunlin/net/resolve.hpp>
 #include <dunlin/net/serve.hpp>
+#include <dunlin/net/stream.hpp>
 #include <dunlin/net/tcp_listener.hpp>
 #include <dunlin/net/tcp_socket.hpp>
 #include <dunlin/result.hpp>

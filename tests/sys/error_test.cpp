@@ -8,9 +8,9 @@ using dunlin::errc;
 
 namespace {
 
-constexpr errc every_error[] = {errc::timeout,    errc::stopped,       errc::closed,
-                                errc::busy,       errc::end_of_stream, errc::not_pollable,
-                                errc::bad_address};
+constexpr errc every_error[] = {errc::timeout,     errc::stopped,       errc::closed,
+                                errc::busy,        errc::end_of_stream, errc::not_pollable,
+                                errc::bad_address, errc::too_long};
 
 } // namespace
 
@@ -49,6 +49,7 @@ TEST_CASE("an errc equals the std::errc that is nearest to it", "[sys][error]") 
     CHECK(std::error_code{errc::busy} == std::errc::device_or_resource_busy);
     CHECK(std::error_code{errc::not_pollable} == std::errc::operation_not_permitted);
     CHECK(std::error_code{errc::bad_address} == std::errc::invalid_argument);
+    CHECK(std::error_code{errc::too_long} == std::errc::message_size);
 }
 
 TEST_CASE("the end of a stream equals no std::errc", "[sys][error]") {

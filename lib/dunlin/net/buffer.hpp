@@ -50,6 +50,12 @@ public:
     }
     operator std::span<const std::byte>() const noexcept { return bytes(); }
 
+    /// Gives the block away, to be freed with `detail::free_buffer`; this is empty then.
+    [[nodiscard]] std::byte* release() noexcept {
+        size_ = 0;
+        return std::exchange(block_, nullptr);
+    }
+
 private:
     std::byte* block_ = nullptr;
     std::uint32_t size_ = 0;

@@ -27,6 +27,8 @@ public:
             return "epoll cannot wait for this kind of descriptor";
         case errc::bad_address:
             return "not a valid address or port";
+        case errc::too_long:
+            return "longer than the limit allows";
         }
         return "unknown dunlin error " + std::to_string(value);
     }
@@ -45,6 +47,8 @@ public:
             return std::errc::operation_not_permitted;
         case errc::bad_address:
             return std::errc::invalid_argument;
+        case errc::too_long:
+            return std::errc::message_size;
         case errc::end_of_stream:
             break; // the kernel knows no such error: it reports the end as a length of 0
         }

@@ -26,6 +26,7 @@ enum class errc {
     end_of_stream, ///< The stream ended before everything that was asked for had come.
     not_pollable,  ///< epoll cannot wait for it (a file, /dev/null): operation_not_permitted.
     bad_address,   ///< The text is not an address, or its port not a port: invalid_argument.
+    too_long,      ///< What came is longer than the limit that was given: message_size.
 };
 
 /// The category named "dunlin". It is constant-initialised and never destroyed, so it may be used
