@@ -1,6 +1,5 @@
 // What becomes of reads and writes of every kind of stream in the six cases that each awaiter
 // meets.
-#include <support/fake_clock.hpp>
 #include <support/streams.hpp>
 
 #include <dunlin/task/when.hpp>

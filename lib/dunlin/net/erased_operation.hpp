@@ -164,12 +164,12 @@ private:
         if (limited_ == limit::span)
             inner.limit_to(given);
         else if (limited_ == limit::deadline)
-            limit_until(inner, given);
+            give_deadline(inner, given);
     }
-    static void limit_until(operation& inner, std::chrono::nanoseconds deadline) noexcept {
+    static void give_deadline(operation& inner, std::chrono::nanoseconds deadline) noexcept {
         inner.limit_until(deadline.count());
     }
-    static void limit_until(held_task<T>& inner, std::chrono::nanoseconds deadline) noexcept {
+    static void give_deadline(held_task<T>& inner, std::chrono::nanoseconds deadline) noexcept {
         inner.limit_until(time_point{deadline});
     }
 
