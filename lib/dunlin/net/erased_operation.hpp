@@ -195,7 +195,7 @@ private:
     held_awaitable<T>* held_ = nullptr; ///< In `room_`.
     std::error_code error_;
     [[no_unique_address]] std::conditional_t<std::is_void_v<T>, std::monostate, T> value_{};
-    alignas(std::max_align_t) std::byte room_[112];
+    alignas(std::max_align_t) std::byte room_[96];
 };
 
 } // namespace dunlin::detail
