@@ -23,8 +23,8 @@ std::size_t roll(dice& with, std::size_t least, std::size_t most) {
 
 /// Mostly short, and full of what could be the beginning of an end.
 std::string random_text(dice& with) {
-    const std::size_t size = roll(with, 0, 3) == 0 ? roll(with, 0, 100'000) : roll(with, 0, 300);
-    const std::size_t rare = roll(with, 3, 1000);
+    const std::size_t size = roll(with, 0, 3) == 0 ? roll(with, 0, 100'000) : roll(with, 0, 2000);
+    const std::size_t rare = roll(with, 0, 1) == 0 ? 6 : roll(with, 3, 1000);
     std::string made;
     while (made.size() < size) {
         constexpr std::string_view some = "\n\r\n\r\r\n;;\n\r\n";
@@ -41,11 +41,11 @@ io_task<> send_in_pieces(Stream& to, const std::string& all, std::uint32_t seed)
     dice with{seed};
     std::size_t sent = 0;
     while (sent < all.size()) {
-        const std::size_t most = roll(with, 0, 2) == 0 ? 20'000 : 5;
+        const std::size_t most = roll(with, 0, 2) == 0 ? 20'000 : roll(with, 1, 5);
         const std::size_t size = std::min(roll(with, 1, most), all.size() - sent);
         co_await write_all(to, all.substr(sent, size)).or_return();
         sent += size;
-        if (roll(with, 0, 3) == 0) co_await sleep_for(1ms).or_return();
+        if (roll(with, 0, 1) == 0) co_await sleep_for(1ms).or_return();
     }
     co_await or_return(to.shutdown_write());
 }
@@ -64,14 +64,31 @@ struct account {
     [[nodiscard]] std::string_view left() const { return std::string_view{all}.substr(taken); }
 };
 
+/// Any, and often one that the next frame just keeps or just misses.
+std::size_t roll_limit(dice& with, std::string_view left) {
+    switch (roll(with, 0, 5)) {
+    case 0:
+        return roll(with, 1, 120'000);
+    case 1:
+        return roll(with, 1, 400);
+    default: {
+        constexpr std::string_view ends = "\n;";
+        const std::size_t at = left.find(ends[roll(with, 0, 1)]);
+        const std::size_t near = std::min(at, left.size()) + roll(with, 0, 8);
+        return near < 3 ? 1 : near - 2;
+    }
+    }
+}
+
 /// One operation, chosen by the dice, and judged by what a look at the whole input says.
 template <class Reader>
 io_task<> read_one(Reader& from, account& of, dice& with) {
     const std::string_view left = of.left();
-    const std::size_t limit = roll(with, 0, 5) == 0 ? roll(with, 1, 120'000) : roll(with, 1, 400);
-    switch (roll(with, 0, 7)) {
-    case 0:
-    case 1: {
+    const std::size_t limit = roll_limit(with, left);
+    // Seldom one that takes all there is, as then nothing is left to cut frames from.
+    const std::size_t kind = roll(with, 0, 4) == 0 ? roll(with, 3, 7) : roll(with, 0, 2);
+    switch (kind) {
+    case 0: {
         const auto given = co_await from.read_line(limit);
         if (!given && given.error() != errc::too_long) co_await fail(given.error());
         const std::size_t end = left.find('\n');
@@ -88,6 +105,7 @@ io_task<> read_one(Reader& from, account& of, dice& with) {
         }
         break;
     }
+    case 1:
     case 2: {
         static constexpr std::string_view ends[] = {";", "\r\n", "\n\r\n", "\r\n\r\n"};
         const std::string_view delimiter = ends[roll(with, 0, 3)];

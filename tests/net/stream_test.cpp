@@ -243,6 +243,27 @@ TEMPLATE_TEST_CASE("two tasks that hand bytes to and fro keep nobody else waitin
     CHECK_FALSE(first.is_done());
 }
 
+TEMPLATE_TEST_CASE("who never has to wait lets others run all the same", "[net][stream]",
+                   EVERY_KIND) {
+    test_loop loop;
+    auto [here, there] = TestType::pair();
+    REQUIRE(loop.run(write_all(there, std::string(1000, 'x'))));
+    std::size_t reads = 0;
+    auto reading = loop.start(
+        [&reads](auto& from) -> io_task<> {
+            for (; reads < 1000; ++reads) {
+                std::byte one[1];
+                co_await from.read(one).or_return();
+            }
+        },
+        here);
+    loop.turn();
+    CHECK(reads == 64);
+    loop.run_until_idle();
+    CHECK(reads == 1000);
+    CHECK(reading.is_done());
+}
+
 TEST_CASE("an any_stream of nothing, or moved from, is closed", "[net][any_stream]") {
     test_loop loop;
     any_stream none;
@@ -331,4 +352,21 @@ TEST_CASE("a memory stream makes no system call", "[testing]") {
     CHECK(loop.counters().registrations == 0);
     CHECK(loop.counters().events == 0);
     REQUIRE(reading.is_done());
+}
+
+TEST_CASE("a writer to memory that finds room all the time lets others run", "[testing]") {
+    test_loop loop;
+    auto [here, there] = memory_stream_pair(1000);
+    std::size_t writes = 0;
+    auto writing = loop.start(
+        [&writes](auto& to) -> io_task<> {
+            for (; writes < 100; ++writes)
+                co_await write_all(to, "x").or_return();
+        },
+        here);
+    loop.turn();
+    CHECK(writes == 64);
+    loop.run_until_idle();
+    CHECK(writing.is_done());
+    CHECK(loop.run(read_some(there)).value().size() == 100);
 }
