@@ -28,8 +28,8 @@
 #include <dunlin/sys/fd.hpp>
 #include <dunlin/sys/resolver_error.hpp>
 #include <dunlin/task/background.hpp>
-#include <dunlin/task/dump_tasks.hpp>
 #include <dunlin/task/callback.hpp>
+#include <dunlin/task/dump_tasks.hpp>
 #include <dunlin/task/for_each.hpp>
 #include <dunlin/task/interval.hpp>
 #include <dunlin/task/run.hpp>
