@@ -167,6 +167,25 @@ TEST_CASE("an item that comes back after the close still goes to who waits", "[s
     CHECK(third.result().error() == errc::closed);
 }
 
+TEST_CASE("also to who came after the close, while it was put aside for another",
+          "[sync][channel]") {
+    test_loop loop;
+    channel<boxed> items{1};
+    auto first = loop.start(receive_one(items));
+    loop.run_until_idle();
+    auto late = loop.start(receive_one(items));
+    auto killer = loop.start([&]() -> task<> {
+        first.destroy();
+        co_return;
+    });
+    REQUIRE(items.try_send(box(1))); // queues the first, behind those two
+    items.close();
+    loop.run_until_idle();
+    CHECK(killer.is_done());
+    REQUIRE(late.is_done());
+    CHECK(late.result().value() == 1);
+}
+
 TEST_CASE("a newcomer does not get the item that who waits is to have", "[sync][channel]") {
     test_loop loop;
     channel<boxed> items{2};

@@ -404,23 +404,13 @@ outcome remote_operation::go_on() noexcept {
         return 1;
     case place::passed:
     case place::refused:
+    case place::none:
         break;
-    case place::none: // it was lost, and left
-        return failure(errc::stopped);
     }
     return failure(errc::closed);
 }
 
-void remote_operation::interrupt() noexcept {
-    if (is_lost()) {
-        const locked held{*state_, context_->sched};
-        leave_queue();
-    }
-    operation::interrupt();
-}
-
 void remote_operation::leave_queue() noexcept {
-    if (is_at_port) port->uncall(*this); // before it is among waiters again
     if (is_queued()) queue().leave(*this);
 }
 

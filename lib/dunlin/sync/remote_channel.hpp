@@ -114,7 +114,6 @@ class DUNLIN_API remote_operation : public operation, protected remote_waiter {
 public:
     bool begin() noexcept;
     bool attempt() noexcept override;
-    void interrupt() noexcept override;
 
 protected:
     remote_operation(remote_channel_state& state, channel_end end) noexcept

@@ -175,19 +175,11 @@ bool queued_operation::attempt() noexcept {
     case place::passed:
         return true;
     case place::refused:
-        outcome_ = failure(errc::closed);
-        return true;
-    case place::none: // it was lost, and left
+    case place::none:
         break;
     }
-    outcome_ = failure(errc::stopped);
+    outcome_ = failure(errc::closed);
     return true;
-}
-
-/// Losers of a race leave at once, so that what they would get goes to the next without a detour.
-void queued_operation::interrupt() noexcept {
-    if (is_lost()) leave();
-    operation::interrupt();
 }
 
 void queued_operation::wake(waiter& self) noexcept {

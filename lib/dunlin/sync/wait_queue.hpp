@@ -130,7 +130,6 @@ class DUNLIN_API queued_operation : public operation, protected waiter {
 public:
     bool begin() noexcept;
     bool attempt() noexcept override;
-    void interrupt() noexcept override;
 
 protected:
     queued_operation(wait_queue& queue, std::size_t wanted) noexcept
