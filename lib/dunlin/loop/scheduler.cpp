@@ -317,7 +317,10 @@ void scheduler::arm(task_context& task, std::int64_t deadline) noexcept {
     // One that has passed since the last turn is still to be noticed.
     const std::int64_t in_force = task.next_deadline(-1);
     task.wake_at = deadline < in_force ? deadline : in_force;
-    timers_.arm(task, task.wake_at);
+    if (task.wake_at == detail::never)
+        timers_.disarm(task);
+    else
+        timers_.arm(task, task.wake_at);
 }
 
 long scheduler::register_watch(detail::watch& w) noexcept {

@@ -143,7 +143,8 @@ public:
 
     [[nodiscard]] std::uint32_t next_task_number() noexcept { return ++last_task_number_; }
 
-    /// The leaf of this task is queued once `deadline` (nanoseconds) has passed, or one in force.
+    /// The leaf of this task is queued once `deadline` (nanoseconds; `detail::never`: none) has
+    /// passed, or one in force.
     void arm(task_context& task, std::int64_t deadline) noexcept;
 
     /// The same, at the latest; for what is seldom waited for to its end. A timer that is armed for

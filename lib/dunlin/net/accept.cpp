@@ -47,7 +47,9 @@ tcp_socket accept_operation::take() noexcept {
 }
 
 accept_operation::~accept_operation() {
-    if (starved_.waiting != nullptr) recover();
+    if (starved_.waiting == nullptr) return;
+    context_->sched->remove_starved(starved_);
+    context_->sched->disarm(*context_);
 }
 
 bool accept_operation::begin() noexcept { return begin_as<direction::input>(*this); }
@@ -98,7 +100,7 @@ void accept_operation::starve(int why) noexcept {
 
 void accept_operation::recover() noexcept {
     context_->sched->remove_starved(starved_);
-    context_->sched->disarm(*context_);
+    context_->sched->arm(*context_, detail::never); // it may wait on, under its deadlines
     starved_.waiting = nullptr;
 }
 
