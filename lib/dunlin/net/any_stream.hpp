@@ -100,8 +100,8 @@ public:
     any_stream() noexcept = default;
 
     /// Takes a stream over. Allocates; throws bad_alloc when memory is refused.
-    template <stream Stream>
-        requires(!std::same_as<Stream, any_stream>)
+    template <class Stream>
+        requires(!std::same_as<Stream, any_stream> && stream<Stream>) // in this order: it is one
     explicit any_stream(Stream owned);
 
     any_stream(any_stream&& other) noexcept : inside_{std::exchange(other.inside_, nullptr)} {}
@@ -176,8 +176,8 @@ private:
 
 } // namespace detail
 
-template <stream Stream>
-    requires(!std::same_as<Stream, any_stream>)
+template <class Stream>
+    requires(!std::same_as<Stream, any_stream> && stream<Stream>)
 any_stream::any_stream(Stream owned) : inside_{new detail::erased<Stream>{std::move(owned)}} {}
 
 } // namespace dunlin
