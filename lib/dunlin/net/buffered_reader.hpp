@@ -33,11 +33,12 @@ namespace dunlin {
 /// recycled, or, for a frame that does not fit, twice the size as often as needed up to that of the
 /// largest allowed, which is given back as soon as nothing is left in it.
 ///
-/// **Operations** are tasks, with a frame of about 300 bytes from the pool each: no allocation once
-/// it is warm. Before they have begun they may be dropped; while one is under way the reader must
-/// not be moved or destroyed (asserted), and a second one fails with `busy`. Beside what each says
-/// they fail with the errors of the stream, `stopped`, `timeout` and not_enough_memory. What is
-/// buffered already is given without waiting, under a stop, too.
+/// **Operations** are tasks, with a frame from the pool each (a line's has 480 bytes over a
+/// tcp_socket and 770 over an any_stream with g++ 12, 260 and 420 with clang 19): no allocation
+/// once the pool is warm. Before they have begun they may be dropped; while one is under way the
+/// reader must not be moved or destroyed (asserted), and a second one fails with `busy`. Beside
+/// what each says they fail with the errors of the stream, `stopped`, `timeout` and
+/// not_enough_memory. What is buffered already is given without waiting, under a stop, too.
 ///
 /// Loop thread.
 template <readable_stream Stream>
@@ -146,6 +147,8 @@ private:
 
     template <class T>
     io_task<T> frame(detail::frame_rule rule);
+    template <class T>
+    result<T> cut(const detail::frame_rule& rule, detail::frame_rule::answer found) noexcept;
 
     Stream stream_;
     read_ahead ahead_;
@@ -155,14 +158,15 @@ private:
 // Implementation
 
 // In these coroutines nothing but an await can end early, and none stands between a read that has
-// brought something and the statement that notes it in `ahead_`; so nothing is lost.
+// brought something and the statement that notes it in `ahead_`; so nothing is lost. They give
+// errors by `co_return`, as each `fail` would need room in the frame (g++ overlaps no awaiters).
 
 template <readable_stream Stream>
 template <class T>
 io_task<T> buffered_reader<Stream>::frame(detail::frame_rule rule) {
     using answer = detail::frame_rule::answer;
     const turn mine{*this};
-    if (!mine.is_mine()) co_await fail(errc::busy);
+    if (!mine.is_mine()) co_return result<T>{errc::busy};
     if (!ahead_.is_empty()) co_await detail::take_turn{}.or_return();
     bool is_over = false; // no more will come
     answer found = rule.look_at(ahead_.bytes());
@@ -174,28 +178,37 @@ io_task<T> buffered_reader<Stream>::frame(detail::frame_rule rule) {
             if (!is_over) ahead_.adopt(std::move(came));
         } else {
             const std::span<std::byte> room = ahead_.room(rule.most());
-            if (room.empty()) co_await fail(std::make_error_code(std::errc::not_enough_memory));
+            if (room.empty())
+                co_return result<T>{std::make_error_code(std::errc::not_enough_memory)};
             const std::size_t count = co_await stream_.read(room).or_return();
             is_over = count == 0;
             ahead_.commit(count);
         }
         found = is_over ? rule.look_at_end(ahead_.bytes()) : rule.look_at(ahead_.bytes());
     }
-    if (found == answer::too_long) co_await fail(errc::too_long);
-    const auto view = ahead_.bytes().first(rule.size);
-    if constexpr (std::same_as<T, std::span<const std::byte>>) {
-        if (found == answer::more) co_await fail(errc::end_of_stream);
-        ahead_.consume(rule.taken);
-        co_return view;
-    } else {
-        if constexpr (std::same_as<T, std::string_view>) {
-            if (found == answer::more) co_await fail(errc::end_of_stream);
-        } else {
-            if (found == answer::more) co_return T{std::nullopt};
-        }
-        ahead_.consume(rule.taken);
-        co_return T{std::string_view{reinterpret_cast<const char*>(view.data()), view.size()}};
+    co_return cut<T>(rule, found);
+}
+
+/// What a frame's operation gives, once it is known what there is.
+template <readable_stream Stream>
+template <class T>
+result<T> buffered_reader<Stream>::cut(const detail::frame_rule& rule,
+                                       detail::frame_rule::answer found) noexcept {
+    using answer = detail::frame_rule::answer;
+    constexpr bool is_line = std::same_as<T, std::optional<std::string_view>>;
+    if (found == answer::too_long) return errc::too_long;
+    if (found == answer::more) {
+        if constexpr (is_line)
+            return T{std::nullopt};
+        else
+            return errc::end_of_stream;
     }
+    const auto view = ahead_.bytes().first(rule.size);
+    ahead_.consume(rule.taken);
+    if constexpr (std::same_as<T, std::span<const std::byte>>)
+        return view;
+    else
+        return T{std::string_view{reinterpret_cast<const char*>(view.data()), view.size()}};
 }
 
 template <readable_stream Stream>
@@ -223,11 +236,12 @@ io_task<> buffered_reader<Stream>::read_exactly(std::span<std::byte> into, std::
 template <readable_stream Stream>
 io_task<buffer> buffered_reader<Stream>::read() {
     const turn mine{*this};
-    if (!mine.is_mine()) co_await fail(errc::busy);
+    if (!mine.is_mine()) co_return result<buffer>{errc::busy};
     if (!ahead_.is_empty()) {
         co_await detail::take_turn{}.or_return();
         buffer taken = ahead_.take_buffer();
-        if (taken.is_end()) co_await fail(std::make_error_code(std::errc::not_enough_memory));
+        if (taken.is_end())
+            co_return result<buffer>{std::make_error_code(std::errc::not_enough_memory)};
         co_return std::move(taken);
     }
     ahead_.give_back();
@@ -237,7 +251,7 @@ io_task<buffer> buffered_reader<Stream>::read() {
 template <readable_stream Stream>
 io_task<std::size_t> buffered_reader<Stream>::read(std::span<std::byte> into) {
     const turn mine{*this};
-    if (!mine.is_mine()) co_await fail(errc::busy);
+    if (!mine.is_mine()) co_return result<std::size_t>{errc::busy};
     if (into.empty()) co_return std::size_t{0};
     if (!ahead_.is_empty()) {
         co_await detail::take_turn{}.or_return();
