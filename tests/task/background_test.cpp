@@ -116,7 +116,7 @@ TEST_CASE("a scheduler that ends destroys its background tasks while it is still
     struct spawns_at_its_end {
         task_group* const group = &background();
         ~spawns_at_its_end() {
-            CHECK(&background() == group); // not a new one
+            CHECK(&background() == group);   // not a new one
             background().spawn(sleeps, 'n'); // destroyed, not run
             order += 's';
         }
