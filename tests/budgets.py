@@ -167,12 +167,12 @@ class Measurements:
             self.callgrind_runs[connections] = [(more - less) / messages for less, more in zip(*runs)]
         return self.callgrind_runs[connections]
 
-    def callgrind_run(self, connections, messages):
+    def callgrind_run(self, connections, messages, program=None):
         with tempfile.TemporaryDirectory() as folder:
             out = pathlib.Path(folder, "callgrind.out")
             # Without debug info, which older valgrinds cannot read as newer Clangs write it.
             stripped = pathlib.Path(folder, "echo")
-            subprocess.run(["strip", "--strip-debug", "-o", str(stripped), support.PROGRAM], check=True)
+            subprocess.run(["strip", "--strip-debug", "-o", str(stripped), program or support.PROGRAM], check=True)
             observed(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}"],
                      lambda server: exchange(server.port, connections, messages), str(stripped))
             return read_callgrind(out.read_text())
@@ -182,6 +182,47 @@ class Measurements:
 
     def allocations(self, connections):
         return round(self.callgrind(connections)[1], 3)
+
+    # What timeouts add, by programs of their own
+
+    def program(self, name, folder):
+        """tests/budgets/NAME.cpp, linked with the library of the build."""
+        library = next((self.build / "lib/dunlin").glob("libdunlin.a"), None)
+        if library is None:
+            raise CannotMeasure("the build has no static library")
+        made = f"{folder}/{name}"
+        self.compile("-O2", str(ROOT / f"tests/budgets/{name}.cpp"), str(library), "-o", made)
+        return made
+
+    def timed_instructions(self, connections):
+        needs("valgrind")
+        messages = 10_000 // connections * connections
+        with tempfile.TemporaryDirectory() as folder:
+            made = self.program("timed_echo", folder)
+            runs = [self.callgrind_run(connections, count, made)[0] for count in (messages, 2 * messages)]
+        return round((runs[1] - runs[0]) / messages)
+
+    def counted(self, what):
+        """Instructions that one more of `what` takes."""
+        needs("valgrind")
+        with tempfile.TemporaryDirectory() as folder:
+            made = self.program("timers", folder)
+            totals = []
+            for count in (2_000, 4_000):
+                out = pathlib.Path(folder, "out")
+                subprocess.run(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}",
+                                made, what, str(count)], check=True)
+                totals.append(read_callgrind(out.read_text())[0])
+        return (totals[1] - totals[0]) / 2_000
+
+    def timed_read_ready(self):
+        return round(self.counted("ready_timed") - self.counted("ready"))
+
+    def timed_read_waiting(self):
+        return round(self.counted("waiting_timed") - self.counted("waiting"))
+
+    def timer_of_a_million(self):
+        return round(self.counted("wheel"))
 
     # Memory
 

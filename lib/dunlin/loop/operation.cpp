@@ -19,7 +19,8 @@ void operation::start_clock(std::int64_t since) noexcept {
         limited_ = limit::deadline;
     }
     if (limit_ < 0) limit_ = 0; // before the clock began: as much in the past
-    const std::int64_t earliest = context_->next_deadline(-1);
+    const std::int64_t earliest =
+        context_->scopes == nullptr ? limit_ : context_->next_deadline(-1);
     if (earliest < context_->wake_at) context_->sched->wake_by(*context_, earliest);
 }
 

@@ -23,6 +23,7 @@ constinit thread_local scheduler* current_scheduler = nullptr;
 constexpr std::int64_t forever = -1;
 constexpr std::uint64_t wake_key = std::numeric_limits<std::uint64_t>::max();
 constexpr long resumptions_a_turn = 256;
+constexpr std::int64_t far_ahead = std::int64_t{1} << 30; // nanoseconds
 constexpr std::uint8_t budget_an_entry = 64;
 
 constexpr epoll_flags interest = epoll_flags::in | epoll_flags::priority | epoll_flags::out |
@@ -166,7 +167,7 @@ scheduler::as_current::~as_current() { current_scheduler = outer_; }
     if (!later_.is_empty()) ready_.append(later_);
     if (!ready_.is_empty())
         wait = 0;
-    else if (wait != 0 && !timers_.is_empty())
+    else if (wait != 0 && timers_.earliest() != timer_queue::never)
         wait = time_to_wait(wait);
 
     const int count = epoll_.poll_raw(events_, wait);
@@ -179,7 +180,8 @@ scheduler::as_current::~as_current() { current_scheduler = outer_; }
     } else if (count < 0 && count != -EINTR) {
         return count;
     }
-    if (!timers_.is_empty()) run_timers();
+    if (now_ >= timers_.earliest()) [[unlikely]]
+        run_timers();
 
     long done = 0;
     while (!ready_.is_empty() && done < resumptions_a_turn) {
@@ -239,8 +241,13 @@ void scheduler::run_timers() noexcept {
 }
 
 std::int64_t scheduler::time_to_wait(std::int64_t at_most) const noexcept {
-    // `now_` may be old by now; then the wait would be too long by as much, so ask again.
-    const std::int64_t left = timers_.next_wakeup() - sys::monotonic_now();
+    // `now_` is old by what the turn has run since. For what lies far ahead (more than a second)
+    // that does not matter: it wakes up a sixth too early, and then looks again.
+    std::int64_t left = timers_.earliest() - now_;
+    if (left > far_ahead) [[likely]]
+        left = ((left >> 20) - (left >> 23)) * 1'000'000;
+    else
+        left = timers_.earliest() - sys::monotonic_now();
     if (left <= 0) return 0;
     return at_most == forever || left < at_most ? left : at_most;
 }

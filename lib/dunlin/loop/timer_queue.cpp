@@ -28,6 +28,7 @@ timer_queue::timer_queue(std::int64_t start) noexcept : base_{clamped(start)} {
 void timer_queue::arm(timer_node& node, std::int64_t deadline) noexcept {
     if (node.is_linked()) disarm(node);
     node.deadline_ = static_cast<std::int64_t>(std::max(clamped(deadline), base_));
+    earliest_ = std::min(earliest_, node.deadline_);
     put(node);
 }
 
@@ -84,6 +85,7 @@ timer_node* timer_queue::pop_due(std::int64_t now) noexcept {
     }
     // The first slot lies after `present`: going there enters no slot.
     base_ = present;
+    earliest_ = next_wakeup();
     return nullptr;
 }
 

@@ -78,6 +78,11 @@ public:
 
     [[nodiscard]] bool is_empty() const noexcept { return levels_ == 0; }
 
+    /// Nothing is due before this time, nanoseconds: what `pop_due` need not be called before.
+    /// Never later than `next_wakeup`, and exactly that right after `pop_due` gave null; `never` if
+    /// nothing was armed since then.
+    [[nodiscard]] std::int64_t earliest() const noexcept { return earliest_; }
+
     /// When `pop_due` should be called next, nanoseconds: never later than the earliest deadline,
     /// and exactly then unless many deadlines lie near each other (more than eight in the first
     /// slot); then it is that slot's start, where `pop_due` sorts them. `never` if nothing is
@@ -105,6 +110,7 @@ private:
     void mark_empty(unsigned level, unsigned digit) noexcept;
 
     std::uint64_t base_;                       ///< The present. No armed deadline is before it.
+    std::int64_t earliest_ = never;            ///< See `earliest`.
     std::uint32_t levels_ = 0;                 ///< A bit for each level that holds a node.
     std::uint64_t occupied_[level_count] = {}; ///< For each level, a bit for each slot that does.
     detail::timer_link slots_[level_count][slots_per_level]; ///< Heads.

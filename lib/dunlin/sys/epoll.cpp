@@ -136,21 +136,26 @@ int epoll::poll_raw(std::span<event> out, std::int64_t timeout_ns) noexcept {
 }
 
 int epoll::poll_for(std::span<event> out, std::int64_t timeout_ns) noexcept {
+    const std::int64_t ms = timeout_ns / ns_per_ms;
+    if (ms * ns_per_ms != timeout_ns || ms > INT_MAX) return poll_precisely(out, timeout_ns);
+    const int n = ::epoll_wait(fd_.get(), reinterpret_cast<::epoll_event*>(out.data()),
+                               static_cast<int>(out.size()), static_cast<int>(ms));
+    return n >= 0 ? n : -errno;
+}
+
+int epoll::poll_precisely(std::span<event> out, std::int64_t timeout_ns) noexcept {
     auto* const events = reinterpret_cast<::epoll_event*>(out.data());
-    const int room = room_of(out.size());
-    const bool whole_ms = timeout_ns % ns_per_ms == 0 && timeout_ns / ns_per_ms <= INT_MAX;
-    if (!whole_ms) {
-        // Several threads may wait on one object, hence the atomic flag; it costs a plain load.
-        const std::atomic_ref<bool> milliseconds_only{milliseconds_only_};
-        if (!milliseconds_only.load(std::memory_order_relaxed)) {
-            // Through syscall(2): the kernel may have it where the C library does not (glibc 2.35).
-            const kernel_timespec span{timeout_ns / ns_per_s, timeout_ns % ns_per_s};
-            const long n = ::syscall(SYS_epoll_pwait2, fd_.get(), events, room, &span, nullptr, 0L);
-            if (n >= 0) return static_cast<int>(n);
-            // EPERM is what the seccomp filters of older container runtimes answer.
-            if (errno != ENOSYS && errno != EPERM) return -errno;
-            milliseconds_only.store(true, std::memory_order_relaxed);
-        }
+    const int room = static_cast<int>(out.size());
+    // Several threads may wait on one object, hence the atomic flag; it costs a plain load.
+    const std::atomic_ref<bool> milliseconds_only{milliseconds_only_};
+    if (!milliseconds_only.load(std::memory_order_relaxed)) {
+        // Through syscall(2): the kernel may have it where the C library does not (glibc 2.35).
+        const kernel_timespec span{timeout_ns / ns_per_s, timeout_ns % ns_per_s};
+        const long n = ::syscall(SYS_epoll_pwait2, fd_.get(), events, room, &span, nullptr, 0L);
+        if (n >= 0) return static_cast<int>(n);
+        // EPERM is what the seccomp filters of older container runtimes answer.
+        if (errno != ENOSYS && errno != EPERM) return -errno;
+        milliseconds_only.store(true, std::memory_order_relaxed);
     }
     const int n = ::epoll_wait(fd_.get(), events, room, rounded_up_to_ms(timeout_ns));
     return n >= 0 ? n : -errno;

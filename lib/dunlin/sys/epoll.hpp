@@ -187,6 +187,7 @@ public:
 private:
     /// `poll_raw` for a span of more than zero, where two system calls are to choose from.
     [[nodiscard]] int poll_for(std::span<event> out, std::int64_t timeout_ns) noexcept;
+    [[gnu::noinline]] int poll_precisely(std::span<event> out, std::int64_t timeout_ns) noexcept;
 
     explicit epoll(unique_fd fd) noexcept : fd_{static_cast<unique_fd&&>(fd)} {}
 
