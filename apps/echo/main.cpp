@@ -3,7 +3,6 @@
 // This file is the command line; the server is in server.cpp, the client in client.cpp.
 #include "client.hpp"
 #include "server.hpp"
-#include "words.hpp"
 
 #include <dunlin/dunlin.hpp>
 

@@ -1,12 +1,14 @@
 #include "server.hpp"
 
-#include "words.hpp"
+#include "../common/words.hpp"
 
 #include <fmt/format.h>
 
 #include <string>
 
 namespace echo {
+
+using apps::say;
 
 namespace {
 

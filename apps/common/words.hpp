@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <string_view>
 
-namespace echo {
+namespace apps {
 
 /// A server goes on when nobody can hear it (output closed, disk full), so a failure is passed
 /// over.
@@ -15,4 +15,4 @@ inline void say(std::string_view line) noexcept {
     if (std::fflush(stdout) != 0) std::clearerr(stdout);
 }
 
-} // namespace echo
+} // namespace apps
