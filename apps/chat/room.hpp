@@ -61,7 +61,7 @@ private:
 
     // A queue must not fill up only because its writer had no turn yet. So whoever speaks takes the
     // floor first and has it until all writers have had their turn, and no more than so many have
-    // it at once: much fewer lines than a queue has room for, and than a writer sends in a turn.
+    // it at once: far fewer lines than a queue has room for, and than a writer sends in a turn.
     static constexpr std::size_t most_at_once = 8;
 
     std::vector<member*> members_;

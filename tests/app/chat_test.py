@@ -217,12 +217,18 @@ class SlowReader(ChatTest):
 
     def test_who_leaves_without_reading_does_not_stay_for_ever(self):
         server = self.start()
-        alice, bob = self.together(server, "alice", "bob")
+        alice = self.join(server, "alice")
         idle = server.descriptors()
         slow = self.join(server)
+        alice.hear(f"* {slow.name} joined")
         slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for _ in range(90):  # more than the kernel takes, less than the queue
+            alice.say("x" * 4000)
+        alice.say("/?")
+        self.assertRegex(alice.next(), "^! ")
         slow.say("/quit")
-        alice.hear(f"* {slow.name} left")
+        self.assertEqual(alice.next(), f"* {slow.name} left")
+        self.assertGreater(server.descriptors(), idle, "it had taken everything: this tests nothing")
         self.assert_descriptors_return_to(server, idle)
 
 
