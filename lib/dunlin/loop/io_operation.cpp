@@ -56,7 +56,11 @@ bool io_operation::begin_unready(bool insists) noexcept {
 }
 
 bool io_operation::begin_to_wait() noexcept {
-    return goes_to_wait() ? claim(watch_->waiting_for(direction_)) : finish();
+    const bool waits = goes_to_wait();
+    // A loop that does not listen to its stop must not keep all others from running.
+    const bool has_had_enough = !waits && context_->is_stopping() && !spend();
+    if (has_had_enough) context_->sched->schedule_later(*context_);
+    return waits || has_had_enough ? claim(watch_->waiting_for(direction_)) : finish();
 }
 
 void io_operation::used_elsewhere() const noexcept {

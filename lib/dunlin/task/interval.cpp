@@ -44,8 +44,6 @@ bool tick_operation::is_over() noexcept {
 
 bool tick_operation::begin() noexcept {
     if (!spend()) { // missed ticks that are made up for let others run, too
-        outcome_ = why_not_wait();
-        if (outcome_ != 0) return finish();
         context_->sched->schedule_later(*context_);
         wait();
         return false;

@@ -17,9 +17,7 @@ leaf_description sleep_operation::describe() const noexcept {
 }
 
 bool sleep_operation::begin() noexcept {
-    if (!spend()) { // also a sleep of nothing, repeated for ever, lets others run
-        outcome_ = why_not_wait();
-        if (outcome_ != 0) return finish();
+    if (!spend()) { // a sleep of nothing, or in spite of a stop, repeated for ever: others run, too
         context_->sched->schedule_later(*context_);
         wait();
         return false;
