@@ -290,6 +290,7 @@ bool room_operation::is_over() noexcept {
 }
 
 bool room_operation::begin() noexcept {
+    DUNLIN_ASSERT(most_left_ + 1 > 0); // fewer than no children there cannot be
     if (!claim()) {
         outcome_ = detail::failure(errc::busy);
         return finish();
