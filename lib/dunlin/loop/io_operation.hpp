@@ -73,6 +73,8 @@ protected:
         watch_->may_go(detail::direction::input) = false;
         watch_->short_is_all = watch_->is_registered && watch_->is_tcp;
     }
+    /// One of many steps is done: from here on it waits anew, as `context_->since` has it.
+    void note_progress() noexcept { context_->since = context_->sched->turn_time(); }
     void note_full() noexcept { watch_->may_go(detail::direction::output) = false; }
 
     /// What `describe` of the derived class gives: its kind, and the descriptor.

@@ -98,6 +98,7 @@ bool read_exactly_operation::try_now() noexcept {
             return true;
         }
         into_ = into_.subspan(static_cast<std::size_t>(n));
+        note_progress();
         if (moved_ != nullptr) *moved_ += static_cast<std::size_t>(n);
         if (into_.empty()) {
             outcome_ = 0;

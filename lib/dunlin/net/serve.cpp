@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <functional>
+#include <source_location>
 
 namespace dunlin {
 
@@ -20,9 +22,21 @@ class last_words final : public detail::child_observer {
 public:
     last_words(scheduler& on, const serve_options& options, serve_counters& counters) noexcept
         : sched_{on}, grace_{options.linger}, counters_{counters} {}
+    last_words(const last_words&) = delete;
+    last_words& operator=(const last_words&) = delete;
+    ~last_words() { counters_.active -= active_; } // destroyed with the server
+
+    void has_begun() noexcept {
+        ++active_;
+        ++counters_.active;
+    }
+    void were_cut(std::size_t count) noexcept {
+        active_ -= count;
+        counters_.active -= count;
+    }
 
     void about_to_go(task_context& ended) noexcept override {
-        --counters_.active;
+        were_cut(1);
         if (grace_.count() <= 0) return;
         detail::watch* const client = sched_.find_watch(ended.own_key);
         if (client == nullptr || client->has_ended || sys::unread(client->fd) <= 0) return;
@@ -43,6 +57,7 @@ private:
     scheduler& sched_;
     std::chrono::nanoseconds grace_;
     serve_counters& counters_;
+    std::size_t active_ = 0; ///< Of this server: several may count in one place.
     task_group keeping_{on_child_error::carry_on};
 };
 
@@ -138,6 +153,12 @@ io_task<> detail::serve(tcp_listener listener, session_starter& sessions, serve_
                 break;
             }
         }
+        // Those that wait already are served, but new ones may come for ever.
+        const task_context& self = *sched.current_task();
+        if (self.is_draining() && self.budget == 0) {
+            why = errc::stopped;
+            break;
+        }
         auto client = co_await listener.accept();
         if (!client) {
             why = client.assume_error();
@@ -146,10 +167,15 @@ io_task<> detail::serve(tcp_listener listener, session_starter& sessions, serve_
         ++counters.accepted;
         const std::uint64_t key = client.assume_value().watch_key();
         const std::size_t before = clients.size();
-        sessions.start(clients, std::move(client).assume_value());
+        try {
+            sessions.start(clients, std::move(client).assume_value());
+        } catch (...) { // memory for a `task<>` is refused, or the handler is no coroutine
+            const std::exception_ptr thrown = std::current_exception();
+            failures.hear({{}, thrown, std::source_location::current(), nullptr, nullptr});
+        }
         if (clients.size() > before) {
             clients.newest_child()->own_key = key;
-            ++counters.active;
+            lasting.has_begun();
         }
     }
 
@@ -159,7 +185,7 @@ io_task<> detail::serve(tcp_listener listener, session_starter& sessions, serve_
         detail::deadline_after(now().time_since_epoch().count(), options.drain);
     const std::size_t cut = co_await clients.drain(options.drain).or_return();
     counters.cut += cut;
-    counters.active -= cut;
+    lasting.were_cut(cut);
     co_await lasting.keeping().drain(time_until(end)).ignore();
     log_cut(sched, cut);
     if (why != errc::stopped) co_await fail(why);

@@ -45,7 +45,8 @@ struct serve_options {
     std::size_t max_connections = 100'000;
 
     /// Ends, with the error `timeout`, a session's wait for its client (to send, or to take what is
-    /// sent to it) that lasts so long, or up to a sixteenth longer. Zero: none. It costs nothing
+    /// sent to it) in which nothing moves for so long, or up to a sixteenth longer; in a write or
+    /// `read_exactly` of many steps each begins it anew. Zero: none. It costs nothing
     /// per message. It is about waits of the session's own task for the client's own socket; for
     /// others use `.timeout()`.
     std::chrono::nanoseconds idle_timeout{0};
@@ -54,7 +55,9 @@ struct serve_options {
     std::chrono::nanoseconds drain = std::chrono::seconds{10};
 
     /// How long at most a connection lingers whose session has ended with input unread (see
-    /// `tcp_socket::lingering_close`). Zero: not at all.
+    /// `tcp_socket::lingering_close`). Zero: not at all. It is about a socket that the session
+    /// still has at its end: the handler's parameter. One that it has closed, or moved into a
+    /// local, is gone by then; there call `lingering_close`.
     std::chrono::nanoseconds linger = std::chrono::seconds{2};
 
     /// Counted here, if given. It must outlive `serve`.
@@ -63,6 +66,40 @@ struct serve_options {
 static_assert(std::is_trivially_destructible_v<serve_options>);
 
 namespace detail {
+
+/// Whether a handler takes its socket by value, so that the session's own frame keeps it.
+template <class CallOperator>
+inline constexpr bool takes_by_value = false;
+template <class R>
+inline constexpr bool takes_by_value<R (*)(tcp_socket)> = true;
+template <class R>
+inline constexpr bool takes_by_value<R (*)(tcp_socket) noexcept> = true;
+template <class R, class H>
+inline constexpr bool takes_by_value<R (H::*)(tcp_socket)> = true;
+template <class R, class H>
+inline constexpr bool takes_by_value<R (H::*)(tcp_socket) const> = true;
+template <class R, class H>
+inline constexpr bool takes_by_value<R (H::*)(tcp_socket) noexcept> = true;
+template <class R, class H>
+inline constexpr bool takes_by_value<R (H::*)(tcp_socket) const noexcept> = true;
+template <class Handler>
+consteval bool keeps_its_socket() {
+    if constexpr (requires { &Handler::operator(); })
+        return takes_by_value<decltype(&Handler::operator())>;
+    else
+        return takes_by_value<Handler>;
+}
+
+/// Keeps the socket of a session that would not keep it itself. `call` is of plain types, as g++ 12
+/// warns of a frame with a field of a closure's type.
+template <class Task>
+Task keep_socket(Task (*call)(void*, tcp_socket&&), void* handler, tcp_socket client) {
+    if constexpr (is_result<typename Task::value_type>)
+        co_await call(handler, std::move(client)).or_return();
+    else
+        // tidy: a task<>, which gives nothing
+        co_await call(handler, std::move(client));
+}
 
 /// Starts the sessions of a server, whatever the type of the handler.
 class session_starter {
@@ -81,10 +118,19 @@ class starter_of final : public session_starter {
 public:
     explicit starter_of(Handler&& handler) : handler_{std::move(handler)} {}
     void start(task_group& in, tcp_socket client) override {
-        in.spawn(handler_, std::move(client));
+        // A coroutine around the session would outlive its socket, whose last words would be lost.
+        if constexpr (keeps_its_socket<Handler>())
+            in.spawn_borrowed(handler_, std::move(client));
+        else
+            in.spawn(keep_socket<session>, call, static_cast<void*>(&handler_), std::move(client));
     }
 
 private:
+    using session = std::invoke_result_t<Handler&, tcp_socket>;
+    static session call(void* handler, tcp_socket&& client) {
+        return (*static_cast<Handler*>(handler))(std::move(client));
+    }
+
     Handler handler_;
 };
 
@@ -96,8 +142,8 @@ private:
 /// Serves on `listener` until this task is asked to stop (or to drain), then lets the sessions
 /// finish, and succeeds.
 ///
-/// `handler(tcp_socket)` gives an `io_task<>` (or `task<>`); it is copied into each session unless
-/// it is a plain function. A session that fails ends alone: `on_error` hears of it, else it is only
+/// `handler(tcp_socket)` gives an `io_task<>` (or `task<>`); it is kept until the end and called
+/// for each client. A session that fails ends alone: `on_error` hears of it, else it is only
 /// counted; its exceptions, too, unless nobody hears them: then the log does.
 ///
 /// The end: the listener closes. A session that is idle is stopped at once: one whose task waits to

@@ -58,6 +58,7 @@ bool write_operation::go_on_after(long n) noexcept {
         if (moved_ != nullptr) *moved_ += sent;
         bytes_.data += sent;
         bytes_.size -= sent;
+        note_progress();
         if (bytes_.size == 0) {
             watch_->is_unanswered = false;
             outcome_ = 0;
@@ -100,6 +101,7 @@ bool gather_operation::try_now() noexcept {
         }
         if (moved_ != nullptr) *moved_ += static_cast<std::size_t>(n);
         advance(static_cast<std::size_t>(n));
+        note_progress();
         detail::slice left;
         if (fill(&left, 1) == 0) {
             watch_->is_unanswered = false;

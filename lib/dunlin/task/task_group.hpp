@@ -290,6 +290,12 @@ public:
 
     /// The child spawned last; further ones by `sibling_next`.
     [[nodiscard]] task_context* newest_child() const noexcept { return first_task; }
+
+    /// `spawn` of what is outlived by `function`, and takes its arguments by value: a coroutine
+    /// less.
+    template <class Function, class Arg>
+    void spawn_borrowed(Function& function, Arg&& arg,
+                        std::source_location here = std::source_location::current());
     void observe(detail::child_observer& observer) noexcept { observer_ = &observer; }
 
     [[nodiscard]] const std::size_t& live_count() const noexcept { return size_; }
@@ -404,6 +410,12 @@ struct task_of<Function, Args...> {
 };
 
 } // namespace detail
+
+template <class Function, class Arg>
+void task_group::spawn_borrowed(Function& function, Arg&& arg, std::source_location here) {
+    const root_room room;
+    adopt(detail::call(function, std::forward<Arg>(arg)), task_name{here});
+}
 
 template <class Function, class... Args>
 void task_group::call(task_name name, Function&& function, Args&&... args) {
