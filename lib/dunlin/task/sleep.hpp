@@ -12,8 +12,9 @@ namespace dunlin {
 
 /// The awaiter behind `sleep_for` and `sleep_until`. Never early: it reads a fresh clock.
 ///
-/// Error: `stopped`, from then on without waiting: a loop that sleeps has to look at it, or it never
-/// ends (its task's budget sees to it that others have their turns all the same). Stopped or destroyed, its timer is gone at once. Allocates nothing. Loop thread.
+/// Error: `stopped`, from then on without waiting: a loop that sleeps has to look at it, or it
+/// never ends (its task's budget sees to it that others have their turns all the same). Stopped or
+/// destroyed, its timer is gone at once. Allocates nothing. Loop thread.
 class [[nodiscard]] DUNLIN_API sleep_operation final : public operation,
                                                        public spellings<sleep_operation> {
 public:
