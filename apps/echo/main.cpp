@@ -9,8 +9,10 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <cmath>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,6 +52,12 @@ int refuse_port(const char* what_failed, const place& given) {
 }
 
 constexpr double a_year = 365.0 * 24 * 3600; // seconds
+constexpr std::size_t a_billion = 1'000'000'000;
+
+/// What is wrong with it; `CLI::Range` lets "nan" pass.
+std::string refuse_nan(const std::string& given) {
+    return std::isnan(std::strtod(given.c_str(), nullptr)) ? "it is not a number of seconds" : "";
+}
 
 /// How the server is to be, as given.
 struct manner {
@@ -131,15 +139,17 @@ int main(int argc, char** argv) {
         to.add_flag("--verbose", how.verbose, "say what happens to each connection");
         to.add_option("--max-connections", how.max_connections,
                       "accept no more than so many at once")
-            ->check(CLI::PositiveNumber)
+            ->check(CLI::Range(std::size_t{1}, a_billion))
             ->capture_default_str();
         to.add_option("--idle-timeout", how.idle_timeout,
                       "give up a client that is silent for so many seconds; 0: never")
             ->check(CLI::Range(0.0, a_year))
+            ->check(refuse_nan)
             ->capture_default_str();
         to.add_option("--drain", how.drain,
                       "when stopping, seconds for clients that still take what was sent to them")
             ->check(CLI::Range(0.0, a_year))
+            ->check(refuse_nan)
             ->capture_default_str();
     };
     add_server(app);

@@ -62,6 +62,27 @@ class Asking(unittest.TestCase):
                 self.assertEqual(done.returncode, 2, done)
                 self.assertRegex((done.stdout + done.stderr).lower(), "usage|--help")
 
+    def test_a_limit_that_is_none_ends_with_two_and_shows_the_usage(self):
+        seconds = ("-0.5", "soon", "", "nan", "inf", "1e99", "1,5", "5s")
+        wrong = {"--max-connections": ("0", "-1", "1.5", "x", "", "1000000001", "99999999999999999999"),
+                 "--idle-timeout": seconds, "--drain": seconds}
+        for option, values in wrong.items():
+            for value in values:
+                for command in ([], ["server"]):
+                    with self.subTest(option=option, value=value, command=command):
+                        done = call(*command, f"{option}={value}", "--port", "0")
+                        self.assertEqual(done.returncode, 2, done)
+                        self.assertEqual(done.stdout.count("listening"), 0, done)
+                        self.assertRegex((done.stdout + done.stderr).lower(), "usage|--help")
+                        self.assertIn(option, done.stdout + done.stderr)
+            done = call("client", f"{option}=1")
+            self.assertEqual(done.returncode, 2, done)
+
+    def test_help_names_the_limits_of_the_server(self):
+        done = call("server", "--help")
+        for word in ("--max-connections", "--idle-timeout", "--drain"):
+            self.assertIn(word, done.stdout)
+
 
 class Refusing(unittest.TestCase):
     """One line that names address and cause, exit 1."""
