@@ -62,7 +62,7 @@ TEST_CASE("a server without sessions ends in the turn it is asked to", "[net][se
     ask_to_end(s, [&] { s.loop.turn(); });
     REQUIRE(s.is_over());
     CHECK(s.serving->result());
-    CHECK(has_logged("draining: 0 idle and 0 busy"));
+    CHECK(logged.empty()); // there is nothing to say
 }
 
 TEST_CASE("nobody can connect while a server drains", "[net][serve][drain]") {

@@ -180,14 +180,15 @@ io_task<> detail::serve(tcp_listener listener, session_starter& sessions, serve_
     }
 
     listener.close();
-    log_drain(sched, clients, options.drain);
+    const bool has_none = clients.is_empty();
+    if (!has_none) log_drain(sched, clients, options.drain);
     const std::int64_t end =
         detail::deadline_after(now().time_since_epoch().count(), options.drain);
     const std::size_t cut = co_await clients.drain(options.drain).or_return();
     counters.cut += cut;
     lasting.were_cut(cut);
     co_await lasting.keeping().drain(time_until(end)).ignore();
-    log_cut(sched, cut);
+    if (!has_none) log_cut(sched, cut);
     if (why != errc::stopped) co_await fail(why);
 }
 

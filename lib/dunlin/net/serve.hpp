@@ -150,7 +150,7 @@ private:
 /// read from its own client, has answered what it has read (a write has been done since), and whose
 /// answers have been acknowledged; what lies in its receive buffer is read and answered first.
 /// `.idle()` and `.busy()` on a read say otherwise. The others get `options.drain`; then their
-/// frames are destroyed. The log tells how many are idle and how many busy.
+/// frames are destroyed. The log tells how many are idle and how many busy, if there are any.
 ///
 /// Error: the listener's, if accepting fails for good (the sessions are drained then, too). Loop
 /// thread; allocates a frame per session, which is recycled.
