@@ -3,6 +3,8 @@
 // its own.
 #include <support/net_support.hpp>
 
+#include <dunlin/net/serve.hpp>
+
 #include <cstdlib>
 #include <new>
 #include <thread>
@@ -123,6 +125,68 @@ TEST_CASE("whichever allocation of an echo is refused, it ends with that error a
     }
     CHECK_FALSE(seen.why);
     CHECK(nth > 5);
+}
+
+namespace {
+
+// Frames too large for the pool, so that each session needs memory.
+io_task<> large_echo(tcp_socket client) {
+    std::byte room[100'000];
+    const std::size_t size = co_await client.read(room).or_return();
+    co_await client.write(std::span{room, size}).or_return();
+}
+task<> large_echo_or_throw(tcp_socket client) {
+    std::byte room[100'000];
+    const std::size_t size = co_await client.read(room).or_throw();
+    co_await client.write(std::span{room, size}).or_throw();
+}
+
+template <class Handler>
+void check_refused_sessions(Handler handler) {
+    test_loop loop;
+    serve_counters counts;
+    serve_options options;
+    options.counters = &counts;
+    auto listener = listen_somewhere();
+    const endpoint where = where_it_listens(listener);
+    auto serving = loop.start(serve(std::move(listener), std::move(handler), options));
+    loop.run_until_idle();
+    long nth = 0;
+    for (bool was_refused = true; was_refused; ++nth) {
+        const std::uint64_t failed = counts.failed;
+        raw_peer client = connect_raw(where);
+        allocations = 0;
+        fails_at = nth;
+        for (int turn = 0; turn < 5; ++turn)
+            loop.turn();
+        was_refused = allocations > nth;
+        fails_at = -1;
+        REQUIRE_FALSE(serving.is_done());
+        CHECK(counts.accepted == static_cast<std::uint64_t>(nth) + 1);
+        if (was_refused) {
+            CHECK(counts.failed == failed + 1);
+            CHECK(client.receive().empty());
+        } else {
+            client.send("hello");
+            loop.run_until([&] { return counts.active == 0; });
+            CHECK(client.receive() == "hello");
+        }
+        CHECK(counts.active == 0);
+    }
+    CHECK(nth >= 2);
+}
+
+} // namespace
+
+TEST_CASE("a session whose memory is refused costs its client alone", "[net][memory][serve]") {
+    SECTION("an io_task<>") { check_refused_sessions(large_echo); }
+    SECTION("a task<>, whose call throws") { check_refused_sessions(large_echo_or_throw); }
+    SECTION("a closure") {
+        check_refused_sessions([](tcp_socket client) { return large_echo(std::move(client)); });
+    }
+    SECTION("a closure that gives a task<>") {
+        check_refused_sessions([](auto client) { return large_echo_or_throw(std::move(client)); });
+    }
 }
 
 TEST_CASE("a read whose buffer is refused has taken nothing", "[net][memory]") {

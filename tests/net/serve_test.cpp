@@ -256,6 +256,21 @@ TEST_CASE("a lingering connection is given up at the end of its grace", "[net][s
     CHECK(open_descriptors() == before + 1);
 }
 
+TEST_CASE("a lingering connection is in epoll once", "[net][serve]") {
+    server s{answer_once};
+    raw_peer client = s.connect(); // its session waits, so epoll knows it
+    client.send(std::string(200'000, '.'));
+    s.loop.run_until([&] { return s.counts.lingered == 1; });
+    s.loop.run_until_idle();
+    CHECK(s.answer(client, 10) == "the answer");
+    s.loop.run_until_idle();
+    const auto before = s.loop.counters().events;
+    client.send("x");
+    s.loop.run_until([&] { return s.loop.counters().events != before; });
+    s.loop.run_until_idle();
+    CHECK(s.loop.counters().events == before + 1);
+}
+
 TEST_CASE("without a grace nothing lingers", "[net][serve]") {
     server s{answer_once, without_linger()};
     const std::size_t before = open_descriptors();
