@@ -10,6 +10,7 @@
 #include <dunlin/sync/semaphore.hpp>
 #include <dunlin/task/for_each.hpp>
 #include <dunlin/task/interval.hpp>
+#include <dunlin/task/sleep.hpp>
 #include <dunlin/task/when.hpp>
 #include <dunlin/task/yield.hpp>
 
