@@ -343,12 +343,12 @@ TEST_CASE("two servers count in one place", "[net][serve]") {
     const endpoint where = where_it_listens(listener);
     serve_options options;
     options.counters = &s.counts;
-    auto other = std::optional{s.loop.start(serve(std::move(listener), echo, options))};
+    auto other = s.loop.start(serve(std::move(listener), echo, options));
     raw_peer one = s.connect();
     raw_peer two = connect_raw(where);
     s.loop.run_until([&] { return s.counts.accepted == 2; });
     CHECK(s.counts.active == 2);
-    other.reset();
+    other.destroy();
     CHECK(s.counts.active == 1);
     one.send("on");
     CHECK(s.answer(one, 2) == "on");
