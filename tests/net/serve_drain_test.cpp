@@ -1,7 +1,11 @@
 // The end of `serve`: idle sessions at once, busy ones in their grace, the rest destroyed.
 #include <support/server.hpp>
 
+#include <dunlin/task/when.hpp>
+
+#include <functional>
 #include <memory>
+#include <string>
 
 using namespace dunlin;
 using namespace dunlin::test;
@@ -38,8 +42,7 @@ TEST_CASE("idle sessions end at once, and the log has the numbers", "[net][serve
     raw_peer busy = s.connect();
     answered.send("line\n");
     CHECK(s.answer(answered, 5) == "line\n");
-    busy.send("half a ");
-    s.loop.run_until_idle();
+    s.hear(busy, "half a ");
     ask_to_end(s, [&] { s.loop.run_until_idle(); });
     CHECK(fresh.receive().empty()); // in no time
     CHECK(has_logged("draining: 2 idle and 1 busy sessions, for at most 10 s"));
@@ -68,8 +71,7 @@ TEST_CASE("a server without sessions ends in the turn it is asked to", "[net][se
 TEST_CASE("nobody can connect while a server drains", "[net][serve][drain]") {
     server s{answer_lines};
     raw_peer busy = s.connect();
-    busy.send("half a ");
-    s.loop.run_until_idle();
+    s.hear(busy, "half a ");
     s.serving->stop();
     s.loop.run_until_idle();
     REQUIRE_FALSE(s.is_over());
@@ -165,14 +167,41 @@ TEST_CASE("a client that never takes its answer is cut off", "[net][serve][drain
     CHECK(s.counts.active == 0);
 }
 
+namespace {
+
+io_task<> read_answer(tcp_socket& from, std::string& into) {
+    const auto answer = co_await from.read().or_return();
+    into = answer.text();
+}
+
+io_task<> nothing() { co_return; }
+
+/// Waits for the upstream itself, or in a branch, or in a child.
+io_task<> ask_upstream(tcp_socket& far_end, int way, std::string& into) {
+    if (way == 0) {
+        co_await read_answer(far_end, into).or_return();
+    } else if (way == 1) {
+        co_await when_all(read_answer(far_end, into), nothing()).or_return();
+    } else {
+        task_group helpers;
+        helpers.spawn(read_answer, std::ref(far_end), std::ref(into));
+        co_await helpers.join().or_return();
+    }
+}
+
+} // namespace
+
 TEST_CASE("a proxy that waits for its upstream is busy, and its answer arrives",
           "[net][serve][drain]") {
+    const int way = GENERATE(0, 1, 2);
+    CAPTURE(way);
     std::optional<tcp_socket> upstream;
-    server s{[&upstream](tcp_socket client) -> io_task<> {
+    server s{[&upstream, way](tcp_socket client) -> io_task<> {
         tcp_socket far_end = std::move(*upstream);
         const auto question = co_await client.read().or_return();
         co_await client.write("100 ").or_return(); // so that nothing of the client's is unanswered
-        const auto answer = co_await far_end.read().or_return();
+        std::string answer;
+        co_await ask_upstream(far_end, way, answer).or_return();
         co_await client.write(answer).or_return();
     }};
     auto ends = s.loop.tcp_pair();
@@ -202,8 +231,7 @@ TEST_CASE("a read that is called idle ends at once, though nothing was answered"
         }
     }};
     raw_peer client = s.connect();
-    client.send("a note");
-    s.loop.run_until_idle();
+    s.hear(client, "a note");
     s.serving->stop();
     s.loop.run_until_idle();
     REQUIRE(s.is_over());
@@ -277,8 +305,7 @@ TEST_CASE("a connection that lingers is closed at the end of a shorter drain",
 TEST_CASE("a second stop does not cut the drain short", "[net][serve][drain]") {
     server s{answer_lines};
     raw_peer busy = s.connect();
-    busy.send("half a ");
-    s.loop.run_until_idle();
+    s.hear(busy, "half a ");
     s.serving->drain();
     s.loop.run_until_idle();
     s.serving->stop();

@@ -140,8 +140,7 @@ TEST_CASE("nor is one that sends bit by bit what is read as a whole", "[net][ser
     raw_peer slow = s.connect();
     for (const char* each : {"h", "e", "l", "l", "o"}) {
         s.after(limit - 1s);
-        slow.send(each);
-        s.loop.run_until_idle();
+        s.hear(slow, each);
     }
     CHECK(s.answer(slow, 5) == "hello");
     CHECK(s.counts.timed_out == 0);
@@ -244,8 +243,7 @@ TEST_CASE("the idle timeout holds during a drain", "[net][serve]") {
              },
              options};
     raw_peer silent = s.connect();
-    silent.send("x");
-    s.loop.run_until_idle();
+    s.hear(silent, "x");
     s.serving->drain();
     s.loop.run_until_idle();
     REQUIRE_FALSE(s.is_over());

@@ -55,6 +55,14 @@ public:
         return made;
     }
 
+    /// A client whose session waits for it says something, and is heard.
+    void hear(raw_peer& from, std::string_view words) {
+        const auto before = loop.counters().events;
+        from.send(words);
+        loop.run_until([&] { return loop.counters().events > before; });
+        loop.run_until_idle();
+    }
+
     /// What the client gets, exactly so much.
     std::string answer(raw_peer& to, std::size_t size) {
         std::string got;

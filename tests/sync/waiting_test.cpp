@@ -211,3 +211,26 @@ TEMPLATE_TEST_CASE("a task that never has to wait lets others run", "[sync]", ev
     CHECK(started.is_done());
     CHECK(rounds == 1000);
 }
+
+TEMPLATE_TEST_CASE("a loop that does not listen to its stop lets others run", "[sync]",
+                   ALL_SCENES) {
+    test_loop loop;
+    TestType scene;
+    long rounds = 0;
+    const auto repeat = [&]() -> io_task<> {
+        for (;;) {
+            co_await scene.operation().ignore();
+            ++rounds;
+        }
+    };
+    auto stubborn = loop.start(repeat);
+    loop.run_until_idle();
+    stubborn.stop();
+    loop.turn();
+    const long before = rounds;
+    CHECK(before <= 130); // a budget or two
+    loop.turn();
+    CHECK(rounds > before); // it is still at it, a turn at a time
+    REQUIRE_FALSE(stubborn.is_done());
+    stubborn.destroy();
+}

@@ -219,6 +219,21 @@ TEST_CASE("a signal that nobody took is delivered when its set is gone", "[task]
     std::signal(SIGUSR1, old);
 }
 
+TEST_CASE("a set that is replaced leaves blocked what the new one has", "[task][signal_set]") {
+    test_loop loop;
+    {
+        signal_set signals = make_set(SIGUSR1, SIGHUP);
+        signals = make_set(SIGUSR1, SIGUSR2);
+        CHECK(is_blocked(SIGUSR1));
+        CHECK(is_blocked(SIGUSR2));
+        CHECK_FALSE(is_blocked(SIGHUP));
+        std::raise(SIGUSR1);
+        CHECK(loop.run(next_number(signals)).value() == SIGUSR1);
+    }
+    CHECK_FALSE(is_blocked(SIGUSR1));
+    CHECK_FALSE(is_blocked(SIGUSR2));
+}
+
 TEST_CASE("closing a set tells who waits for it", "[task][signal_set]") {
     test_loop loop;
     signal_set signals = make_set();

@@ -24,6 +24,13 @@ void operation::start_clock(std::int64_t since) noexcept {
     if (earliest < context_->wake_at) context_->sched->wake_by(*context_, earliest);
 }
 
+bool operation::finish_unwaited() noexcept {
+    if (spend()) return finish();
+    context_->sched->schedule_later(*context_);
+    wait();
+    return false;
+}
+
 void operation::end_by_timeout() noexcept {
     limit_until(context_->sched->turn_time());
     interrupt();

@@ -149,6 +149,11 @@ protected:
         return false;
     }
 
+    /// Ends `begin` with an error that needs no wait. A loop that does not listen to it (to its
+    /// stop, say) must not keep all others from running, so once the budget is spent that is only
+    /// in the next turn: `attempt` then finds the outcome negative and is over.
+    [[nodiscard]] bool finish_unwaited() noexcept;
+
     /// Takes one from the task's budget of completions; false when none is left.
     [[nodiscard]] bool spend() noexcept {
         if (context_->budget == 0) return false;

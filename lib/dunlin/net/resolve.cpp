@@ -112,8 +112,6 @@ resolve_operation::~resolve_operation() {
 
 bool resolve_operation::begin() noexcept {
     if (!spend()) { // also numbers, over and over, let others run
-        outcome_ = why_not_wait();
-        if (outcome_ != 0) return finish();
         context_->sched->schedule_later(*context_);
         wait();
         return false;
@@ -126,8 +124,9 @@ bool resolve_operation::begin() noexcept {
 bool resolve_operation::attempt() noexcept {
     if (is_lost()) {
         outcome_ = detail::failure(errc::stopped);
-    } else if (asked_ == nullptr) {
-        return start();
+    } else if (asked_ == nullptr) { // it waited for its turn: a spent budget counts as a wait
+        outcome_ = why_not_wait();
+        if (outcome_ == 0) return start();
     } else if (asked_->is_answered) {
         take_answer();
     } else {

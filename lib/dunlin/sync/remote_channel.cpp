@@ -339,7 +339,7 @@ bool remote_operation::begin() noexcept {
         return false;
     }
     outcome_ = started < 0 ? started : 0;
-    return finish();
+    return started < 0 ? finish_unwaited() : finish();
 }
 
 /// Above 0 if it is done, 0 if it waits, or why neither.
@@ -374,6 +374,7 @@ outcome remote_operation::start() noexcept {
 }
 
 bool remote_operation::attempt() noexcept {
+    if (outcome_ < 0) return true; // it never waited in line
     const locked held{*state_, context_->sched};
     const outcome gone_on = go_on();
     if (gone_on == 0) return false;

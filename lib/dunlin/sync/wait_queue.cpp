@@ -127,7 +127,7 @@ void wait_queue::check_home(scheduler& of_waiter) noexcept {
 bool queued_operation::begin() noexcept {
     if (is_lost()) {
         outcome_ = failure(errc::stopped);
-        return finish();
+        return finish_unwaited();
     }
     const outcome answer = queue_->ask(units);
     const bool may_take = answer > 0;
@@ -139,7 +139,7 @@ bool queued_operation::begin() noexcept {
     if (outcome_ != 0) {
         const bool need_not_wait = answer == 0 && queue_->try_take(units);
         if (need_not_wait) outcome_ = 0;
-        return finish();
+        return need_not_wait ? finish() : finish_unwaited();
     }
     queue_->check_home(*context_->sched);
     if (may_take) { // only its budget is spent
@@ -153,6 +153,7 @@ bool queued_operation::begin() noexcept {
 }
 
 bool queued_operation::attempt() noexcept {
+    if (outcome_ < 0) return true; // it never waited in line
     if (is_lost()) {
         outcome_ = failure(errc::stopped);
         leave();

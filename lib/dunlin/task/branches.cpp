@@ -33,6 +33,7 @@ bool branches_operation::begin() noexcept {
                          task_context{sched, *this, *each.root, here, nullptr};
         made.number = sched.next_task_number();
         made.raise_stop(context_->stop);
+        made.own_key = context_->own_key;
         add_task(made);
         each.is_live = true;
         ++live_;

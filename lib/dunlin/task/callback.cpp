@@ -146,8 +146,6 @@ bool callback_wait::begin() noexcept {
         return finish();
     }
     if (!spend()) {
-        outcome_ = why_not_wait();
-        if (outcome_ != 0) return finish();
         context_->sched->schedule_later(*context_);
     } else if (is_over()) {
         return finish();

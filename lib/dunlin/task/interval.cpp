@@ -44,6 +44,7 @@ bool tick_operation::is_over() noexcept {
 
 bool tick_operation::begin() noexcept {
     if (!spend()) { // missed ticks that are made up for let others run, too
+        waits_for_turn_ = true;
         context_->sched->schedule_later(*context_);
         wait();
         return false;
@@ -55,7 +56,11 @@ bool tick_operation::begin() noexcept {
 }
 
 bool tick_operation::attempt() noexcept {
-    if (is_over()) {
+    if (waits_for_turn_) { // a spent budget counts as a wait: a stop comes before the tick
+        waits_for_turn_ = false;
+        outcome_ = why_not_wait();
+    }
+    if (outcome_ != 0 || is_over()) {
         context_->sched->disarm(*context_);
         return true;
     }

@@ -54,7 +54,8 @@ private:
     bool is_over() noexcept;
 
     interval* interval_;
-    std::int64_t taken_ = 0; ///< When the tick was due.
+    std::int64_t taken_ = 0;      ///< When the tick was due.
+    bool waits_for_turn_ = false; ///< Its budget was spent when it began.
 };
 
 /// A schedule of ticks. A value: copied freely, but neither moved nor destroyed while one of its

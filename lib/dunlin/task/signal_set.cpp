@@ -28,7 +28,20 @@ result<signal_set> signal_set::create(std::span<const int> numbers) noexcept {
     if (!bits) return bits.assume_error();
     auto opened = sys::make_signalfd(bits.assume_value());
     if (!opened) return opened.assume_error();
-    return signal_set{std::move(opened).assume_value(), sys::block_signals(bits.assume_value())};
+    return signal_set{std::move(opened).assume_value(), bits.assume_value(),
+                      sys::block_signals(bits.assume_value())};
+}
+
+signal_set& signal_set::operator=(signal_set&& other) noexcept {
+    if (this == &other) return *this;
+    // What both have stays blocked, and is the new one's to let through.
+    other.blocked_ |= blocked_ & other.all_;
+    blocked_ &= ~other.all_;
+    close();
+    fd_ = std::move(other.fd_);
+    all_ = other.all_;
+    blocked_ = std::exchange(other.blocked_, 0);
+    return *this;
 }
 
 void signal_set::close() noexcept {

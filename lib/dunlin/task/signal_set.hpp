@@ -80,7 +80,8 @@ private:
 };
 
 /// Signals that are blocked in this thread and read one by one. Move-only; not while a `wait` is
-/// pending. Destroyed in the thread that made it.
+/// pending. Destroyed in the thread that made it; of several with a signal in common the one that
+/// was made last first, as that signal is let through with the first one made.
 class [[nodiscard]] DUNLIN_API signal_set {
 public:
     /// Blocks these in this thread and opens a descriptor for them. Which of them were blocked
@@ -98,14 +99,9 @@ public:
     [[nodiscard]] static result<signal_set> create(std::span<const int> numbers) noexcept;
 
     signal_set(signal_set&& other) noexcept
-        : fd_{std::move(other.fd_)}, blocked_{std::exchange(other.blocked_, 0)} {}
-    signal_set& operator=(signal_set&& other) noexcept {
-        if (this == &other) return *this;
-        close();
-        fd_ = std::move(other.fd_);
-        blocked_ = std::exchange(other.blocked_, 0);
-        return *this;
-    }
+        : fd_{std::move(other.fd_)}, all_{other.all_}, blocked_{std::exchange(other.blocked_, 0)} {}
+    /// What the old set and the new one have in common stays blocked throughout.
+    signal_set& operator=(signal_set&& other) noexcept;
     ~signal_set() { close(); }
 
     /// Waits for one of the signals and takes it. An ordinary signal that is sent again before it
@@ -121,10 +117,11 @@ public:
     void close() noexcept;
 
 private:
-    signal_set(unique_fd opened, std::uint64_t blocked) noexcept
-        : fd_{std::move(opened)}, blocked_{blocked} {}
+    signal_set(unique_fd opened, std::uint64_t all, std::uint64_t blocked) noexcept
+        : fd_{std::move(opened)}, all_{all}, blocked_{blocked} {}
 
     detail::watched_fd fd_;
+    std::uint64_t all_;     ///< A bit for each signal.
     std::uint64_t blocked_; ///< Those that were not blocked before.
 };
 

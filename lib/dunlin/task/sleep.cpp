@@ -18,6 +18,7 @@ leaf_description sleep_operation::describe() const noexcept {
 
 bool sleep_operation::begin() noexcept {
     if (!spend()) { // a sleep of nothing, or in spite of a stop, repeated for ever: others run, too
+        waits_for_turn_ = true;
         context_->sched->schedule_later(*context_);
         wait();
         return false;
@@ -29,7 +30,11 @@ bool sleep_operation::begin() noexcept {
 }
 
 bool sleep_operation::attempt() noexcept {
-    if (is_over()) {
+    if (waits_for_turn_) { // a spent budget counts as a wait: a stop comes before the time
+        waits_for_turn_ = false;
+        outcome_ = why_not_wait();
+    }
+    if (outcome_ != 0 || is_over()) {
         context_->sched->disarm(*context_);
         return true;
     }

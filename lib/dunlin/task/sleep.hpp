@@ -34,6 +34,7 @@ private:
     bool is_over() noexcept;
 
     std::int64_t deadline_;
+    bool waits_for_turn_ = false; ///< Its budget was spent when it began.
 };
 
 /// Suspends this task until `deadline` has passed; not at all if it has passed already.

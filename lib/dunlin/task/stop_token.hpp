@@ -1,9 +1,10 @@
 // Between stops of ours and std::stop_token, both ways. Not part of dunlin.hpp: <stop_token> alone
 // is thousands of lines.
 //
-//     co_await stop_on(token, session(std::move(sock))).ignore();     // theirs stops a task of
-//     ours co_await with_stop_token(compute).or_return();                  // a stop of ours
-//     reaches theirs
+// Theirs stops a task of ours, and a stop of ours reaches theirs:
+//
+//     co_await stop_on(token, session(std::move(sock))).ignore();
+//     co_await with_stop_token(compute).or_return();
 #pragma once
 
 #include <dunlin/loop/time_scope.hpp>

@@ -44,6 +44,9 @@ void task_group::add(detail::promise_base& root, task_name name) noexcept {
     auto& child = *::new (room) task_context{*sched_, *this, root, name.here(), name.literal()};
     child.number = sched_->next_task_number();
     child.raise_stop(stop_);
+    // A session's helpers have the session's client.
+    const task_context* const maker = sched_->current_task();
+    if (maker != nullptr && maker->number == made_in) child.own_key = maker->own_key;
     add_task(child);
     ++size_;
     sched_->schedule(child);
@@ -56,8 +59,9 @@ void task_group::remove(task_context& child) noexcept {
 
 /// Destroys the frames of a child that is in no list any more, and its context with them.
 void task_group::destroy(task_context& child) noexcept {
-    DUNLIN_ASSERT(&child != sched_->current_task()); // a task cannot destroy itself
-    sched_->retire(child);
+    scheduler& sched = *child.sched;
+    DUNLIN_ASSERT(&child != sched.current_task()); // a task cannot destroy itself
+    sched.retire(child);
     const bool is_apart = detail::context_room_of(child.root->handle().address()) == nullptr;
     detail::destroy_left(child.root); // from inside out: what it awaits is in its frame
     if (is_apart) detail::free_context(&child);
@@ -82,6 +86,8 @@ bool task_group::destroy_children() noexcept {
 void task_group::task_ended(task_context& ended) noexcept {
     detail::promise_base& root = *ended.root;
     remove(ended);
+    bool is_gone = false; // the hook may end the group, and a child may own it
+    bool* const outer = std::exchange(is_gone_, &is_gone);
     if (root.ending == detail::promise_base::how::exception) {
         ++failures_;
         const bool is_dealt_with = on_error_ && policy_ == on_child_error::carry_on;
@@ -97,6 +103,11 @@ void task_group::task_ended(task_context& ended) noexcept {
             tell(root.error, nullptr, ended.spawned, &ended, path);
         }
     }
+    if (is_gone) {
+        if (outer != nullptr) *outer = true;
+        return destroy(ended);
+    }
+    is_gone_ = outer;
     wake_waiter();
     if (observer_ != nullptr) observer_->about_to_go(ended);
     destroy(ended); // last: the group itself may be among its locals

@@ -331,7 +331,7 @@ private:
     void call(task_name name, Function&& function, Args&&... args);
 
     void add(detail::promise_base& root, task_name name) noexcept;
-    void destroy(task_context& child) noexcept;
+    static void destroy(task_context& child) noexcept;
     [[nodiscard]] bool destroy_children() noexcept; // false: the group died with one of them
     void request(detail::stop_level level) noexcept;
     void note_error(std::error_code why, const detail::error_path* path) noexcept;
