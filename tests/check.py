@@ -39,7 +39,7 @@ def format_is_right(name):
 # broken where no descriptor is left, which is what some tests are about: that check is off.
 # TSan runs what has threads, and the sockets: the rest has one thread and says nothing new.
 LEGS = {
-    "gcc-O0": tests(options=["-Doptimization=0"], patience=2),
+    "gcc-O0": tests("unit", "net", "app", options=["-Doptimization=0"], patience=2, builds_all=True),
     "gcc-O2": tests(options=["-Doptimization=2"]),
     "asan": tests(cxx="clang++-19", patience=4,
                   options=["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1",
