@@ -46,7 +46,7 @@ class Dump(DumpTest):
             ends = re.escape(self.names(client))
             self.assertRegex(text, rf"(?m)^  #\d+ echo::\S.*::session: waits: read, fd \d+, {ends}, for ")
         self.assertEqual(len(re.findall(r"(?m)^      at echo::\S.*session \S*apps/echo/server\.cpp:\d+$", text)), 3)
-        self.assertEqual(len(re.findall(r"(?m)^      spawned at \S*apps/echo/server\.cpp:\d+$", text)), 3)
+        self.assertEqual(len(re.findall(r"(?m)^      spawned at \S*net/serve\.hpp:\d+$", text)), 3)
         for client in clients:
             ping(client)
         self.assert_alive(server)
