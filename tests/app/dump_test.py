@@ -41,7 +41,7 @@ class Dump(DumpTest):
             ping(client)
         text = self.dump_of(server)
         self.assertIn("tasks: 4\n", text)
-        self.assertRegex(text, rf"#1 \S*::serve: waits: accept, fd \d+, 127\.0\.0\.1:{server.port}, for ")
+        self.assertRegex(text, rf"#1 \S.*::serve: waits: accept, fd \d+, 127\.0\.0\.1:{server.port}, for ")
         for client in clients:
             ends = re.escape(self.names(client))
             self.assertRegex(text, rf"(?m)^  #\d+ echo::\S.*::session: waits: read, fd \d+, {ends}, for ")
