@@ -3,6 +3,7 @@
 #include <dunlin/task/sleep.hpp>
 #include <dunlin/task/when.hpp>
 
+#include <support/branches.hpp>
 #include <support/fake_clock.hpp>
 #include <support/net_support.hpp>
 
@@ -19,31 +20,8 @@ namespace {
 const std::error_code refused = std::make_error_code(std::errc::connection_refused);
 const std::error_code broken = std::make_error_code(std::errc::broken_pipe);
 
-/// Lies in a frame and says how many are alive.
-class in_frame {
-public:
-    in_frame() noexcept { ++alive; }
-    in_frame(const in_frame&) = delete;
-    in_frame& operator=(const in_frame&) = delete;
-    ~in_frame() { --alive; }
-    static inline int alive = 0;
-};
-
-io_task<int> value_after(std::chrono::nanoseconds span, int value) {
-    const in_frame here;
-    co_await sleep_for(span).or_return();
-    co_return value;
-}
-io_task<> nothing_after(std::chrono::nanoseconds span) {
-    const in_frame here;
-    co_await sleep_for(span).or_return();
-}
 task<int> plain(int value) { co_return value; }
 task<> plain_nothing() { co_return; }
-io_task<std::unique_ptr<int>> owned_after(std::chrono::nanoseconds span, int value) {
-    co_await sleep_for(span).or_return();
-    co_return std::make_unique<int>(value);
-}
 unsigned failed_at = 0;
 io_task<int> error_after(std::chrono::nanoseconds span, std::error_code why) {
     const in_frame here;
@@ -64,22 +42,6 @@ io_task<int> stubborn(std::chrono::nanoseconds span, std::error_code* why = null
     if (why != nullptr && !slept) *why = slept.error();
     co_await shield(sleep_for(span)).ignore();
     co_return 99;
-}
-
-/// It ends after so long, and not a nanosecond earlier.
-template <class T>
-void advance_to_end(test_loop& loop, std::chrono::nanoseconds span, pending<T>& started) {
-    loop.run_until_idle();
-    for (; span > 1s; span -= 1s) { // in steps, as one wait may begin when another ends
-        fake_clock::advance(1s);
-        loop.run_until_idle();
-    }
-    fake_clock::advance(span - 1ns);
-    loop.run_until_idle();
-    REQUIRE_FALSE(started.is_done());
-    fake_clock::advance(1ns);
-    loop.run_until_idle();
-    REQUIRE(started.is_done());
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #include <dunlin/task/sleep.hpp>
 #include <dunlin/task/when.hpp>
 
+#include <support/branches.hpp>
 #include <support/fake_clock.hpp>
 #include <support/net_support.hpp>
 
@@ -17,25 +18,6 @@ namespace {
 
 const std::error_code refused = std::make_error_code(std::errc::connection_refused);
 
-class in_frame {
-public:
-    in_frame() noexcept { ++alive; }
-    in_frame(const in_frame&) = delete;
-    in_frame& operator=(const in_frame&) = delete;
-    ~in_frame() { --alive; }
-    static inline int alive = 0;
-};
-
-io_task<int> value_after(std::chrono::nanoseconds span, int value) {
-    const in_frame here;
-    co_await sleep_for(span).or_return();
-    co_return value;
-}
-io_task<std::unique_ptr<int>> owned_after(std::chrono::nanoseconds span, int value) {
-    const in_frame here;
-    co_await sleep_for(span).or_return();
-    co_return std::make_unique<int>(value);
-}
 io_task<> with_nothing() { co_return; }
 io_task<> error_after(std::chrono::nanoseconds span) {
     const in_frame here;
@@ -54,22 +36,6 @@ io_task<> with_goodbye(tcp_socket& sock, std::chrono::nanoseconds takes) {
     co_await shield(sleep_for(takes)).ignore();
     co_await shield(sock.write("bye")).or_return();
     if (!waited) co_await fail(waited.error());
-}
-
-/// It ends after so long, and not a nanosecond earlier.
-template <class T>
-void advance_to_end(test_loop& loop, std::chrono::nanoseconds span, pending<T>& started) {
-    loop.run_until_idle();
-    for (; span > 1s; span -= 1s) { // in steps, as one wait may begin when another ends
-        fake_clock::advance(1s);
-        loop.run_until_idle();
-    }
-    fake_clock::advance(span - 1ns);
-    loop.run_until_idle();
-    REQUIRE_FALSE(started.is_done());
-    fake_clock::advance(1ns);
-    loop.run_until_idle();
-    REQUIRE(started.is_done());
 }
 
 /// A read against the clock: what was read, or "late".

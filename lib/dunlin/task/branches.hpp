@@ -14,7 +14,9 @@
 #include <exception>
 #include <new>
 #include <source_location>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace dunlin::detail {
 
@@ -152,16 +154,33 @@ struct frame_access {
     }
 };
 
+template <class T>
+concept can_be_branch =
+    !std::is_lvalue_reference_v<T> && requires { typename branch_traits<T>::value_type; };
+
 template <class Awaitable>
 using branch_value = typename branch_traits<Awaitable>::value_type;
 template <class Awaitable>
 using branch_task =
     std::remove_cvref_t<decltype(branch_traits<Awaitable>::as_task(std::declval<Awaitable>()))>;
 
+/// What stands for a value, also of a branch that gives none.
+template <class T>
+using value_or_none = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
 template <class Awaitable>
 void fill_branch(branch& to, Awaitable&& from) {
     to.adopt(frame_access::release(
         branch_task<Awaitable>{branch_traits<Awaitable>::as_task(static_cast<Awaitable&&>(from))}));
+}
+
+/// The value of one that ended with one.
+template <class Awaitable>
+[[nodiscard]] value_or_none<branch_value<Awaitable>> take_value(branch& from) {
+    if constexpr (std::is_void_v<branch_value<Awaitable>>)
+        return std::monostate{};
+    else
+        return frame_access::value_of<branch_task<Awaitable>>(*from.root);
 }
 
 } // namespace dunlin::detail

@@ -37,6 +37,9 @@ public:
     }
     scoped_task(const scoped_task&) = delete;
     scoped_task& operator=(const scoped_task&) = delete;
+    /// Before it is awaited.
+    scoped_task(scoped_task&&) noexcept = default;
+    scoped_task& operator=(scoped_task&&) noexcept = default;
 
     /// For a shield: what is inside gets so long, whatever happens outside; then it ends with
     /// `timeout`, also when the task was told to stop meanwhile.

@@ -6,19 +6,22 @@
 //     auto raced = co_await when_any(sock.read(), quit.wait()).or_return();
 //     if (raced.index() == 0) use(std::get<0>(raced));
 //
+//     auto reads = socks | std::views::transform([](tcp_socket& sock) { return sock.read(); });
+//     auto first = co_await when_any(reads).or_return(); // which, and what it read
+//
 // They take tasks and operations, also with timeouts of their own, and run each as a task. Nothing
 // is left behind: they return only when every branch has ended, and its frame is gone. Those that
 // are not wanted any more (the rest after an error, the losers of a race, all under a stop or a
 // timeout) are asked to stop; a read or a receive among them that was waiting then takes nothing.
 // They begin in the order given, and one whose turn comes after the decision does not begin at all.
 // Awaited once, as temporaries. They allocate nothing but, for operations, a small frame each,
-// which is recycled; the versions for vectors allocate their branches. Loop thread.
+// which is recycled; for a range they allocate the branches. Loop thread.
 #pragma once
 
 #include <dunlin/task/branches.hpp>
+#include <dunlin/task/range_branches.hpp>
 
 #include <cstddef>
-#include <new>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -31,13 +34,6 @@ namespace dunlin {
 using no_value = std::monostate;
 
 namespace detail {
-template <class T>
-using value_or_none = std::conditional_t<std::is_void_v<T>, no_value, T>;
-
-template <class T>
-concept can_be_branch =
-    !std::is_lvalue_reference_v<T> && requires { typename branch_traits<T>::value_type; };
-
 /// A fixed number of branches, each of its own type.
 template <class... Awaitables>
 class fixed_branches : public branches_operation {
@@ -50,11 +46,8 @@ protected:
     ~fixed_branches() { destroy_branches(); }
 
     template <std::size_t I, class Awaitable>
-    [[nodiscard]] value_or_none<branch_value<Awaitable>> value_at() {
-        if constexpr (std::is_void_v<branch_value<Awaitable>>)
-            return no_value{};
-        else
-            return frame_access::value_of<branch_task<Awaitable>>(*all_[I].root);
+    [[nodiscard]] auto value_at() {
+        return take_value<Awaitable>(all_[I]);
     }
     void destroy_frames() noexcept {
         for (branch& each : all_)
@@ -63,31 +56,6 @@ protected:
 
 private:
     branch all_[sizeof...(Awaitables)];
-};
-
-/// Any number of branches of one type, in a block of memory.
-class DUNLIN_API counted_branches : public branches_operation {
-protected:
-    template <class Awaitable>
-    counted_branches(over_at when, std::vector<Awaitable>& given) : branches_operation{when} {
-        if (given.empty()) return;
-        all_ = new branch[given.size()];
-        for (std::size_t i = 0; i < given.size(); ++i)
-            fill_branch(all_[i], std::move(given[i]));
-        set_branches(all_, given.size());
-        count_ = given.size();
-    }
-    ~counted_branches() {
-        destroy_branches();
-        delete[] all_;
-    }
-    void destroy_frames() noexcept {
-        for (std::size_t i = 0; i < count_; ++i)
-            all_[i].destroy_frame();
-    }
-
-    branch* all_ = nullptr;
-    std::size_t count_ = 0;
 };
 } // namespace detail
 
@@ -151,61 +119,55 @@ private:
     }
 };
 
-/// The awaiter behind `when_all(std::vector)`.
-template <class Awaitable>
-class [[nodiscard]] when_all_of_operation final
-    : public detail::counted_branches,
-      public spellings<when_all_of_operation<Awaitable>> {
-    using item = detail::branch_value<Awaitable>;
+/// The awaiter behind `when_all` of a range.
+template <class Element>
+class [[nodiscard]] when_all_of_operation final : public detail::range_branches<Element>,
+                                                  public spellings<when_all_of_operation<Element>> {
+    using item = detail::branch_value<Element>;
 
 public:
     using value_type =
         std::conditional_t<std::is_void_v<item>, void, std::vector<detail::value_or_none<item>>>;
 
-    explicit when_all_of_operation(std::vector<Awaitable>& given)
-        : counted_branches{over_at::first_error, given} {}
+    template <class Range>
+    when_all_of_operation(std::size_t count, Range& given)
+        : detail::range_branches<Element>{detail::range_branches<Element>::over_at::first_error,
+                                          count, given} {}
 
     value_type take() {
-        rethrow_if_thrown();
+        this->rethrow_if_thrown();
         if constexpr (std::is_void_v<item>) {
-            destroy_frames();
+            this->destroy_frames();
         } else {
             value_type values;
-            values.reserve(count_);
-            for (std::size_t i = 0; i < count_; ++i)
-                values.push_back(
-                    detail::frame_access::value_of<detail::branch_task<Awaitable>>(*all_[i].root));
-            destroy_frames();
+            values.reserve(this->count_);
+            for (std::size_t i = 0; i < this->count_; ++i)
+                values.push_back(this->value_at(i));
+            this->destroy_frames();
             return values;
         }
     }
 };
 
-/// The awaiter behind `when_any(std::vector)`.
-template <class Awaitable>
-class [[nodiscard]] when_any_of_operation final
-    : public detail::counted_branches,
-      public spellings<when_any_of_operation<Awaitable>> {
-    using item = detail::branch_value<Awaitable>;
+/// The awaiter behind `when_any` of a range.
+template <class Element>
+class [[nodiscard]] when_any_of_operation final : public detail::range_branches<Element>,
+                                                  public spellings<when_any_of_operation<Element>> {
+    using item = detail::branch_value<Element>;
 
 public:
     using value_type = std::pair<std::size_t, detail::value_or_none<item>>;
 
-    explicit when_any_of_operation(std::vector<Awaitable>& given)
-        : counted_branches{over_at::first_end, given} {}
+    template <class Range>
+    when_any_of_operation(std::size_t count, Range& given)
+        : detail::range_branches<Element>{detail::range_branches<Element>::over_at::first_end,
+                                          count, given} {}
 
     value_type take() {
-        rethrow_if_thrown();
-        if constexpr (std::is_void_v<item>) {
-            destroy_frames();
-            return {winner(), no_value{}};
-        } else {
-            value_type value{winner(),
-                             detail::frame_access::value_of<detail::branch_task<Awaitable>>(
-                                 *all_[winner()].root)};
-            destroy_frames();
-            return value;
-        }
+        this->rethrow_if_thrown();
+        value_type value{this->winner(), this->value_at(this->winner())};
+        this->destroy_frames();
+        return value;
     }
 };
 
@@ -220,10 +182,20 @@ template <class... Awaitables>
     return when_all_operation<Awaitables...>{static_cast<Awaitables&&>(several)...};
 }
 
-/// The same for a vector of tasks of one type: a vector of their values in that order, or nothing.
-template <class T>
-[[nodiscard]] when_all_of_operation<task<T>> when_all(std::vector<task<T>> several) {
-    return when_all_of_operation<task<T>>{several};
+/// The same for a range of any number: a vector of their values in that order, or nothing.
+///
+/// `several` is anything that a range-for takes and whose elements are tasks, also with timeouts:
+/// a vector, a span, a view. They are moved out of it, also if it is an lvalue, and it need not
+/// outlive the call. A view may make them, operations too (which no container can hold, as they
+/// are not moved); of operations it must be one that can be gone through twice, as
+/// `std::views::transform` is, and each is made once.
+///
+/// Allocates a block for the branches, and one for elements other than tasks. bad_alloc, and what
+/// the range itself throws, come from the call.
+template <class Range>
+    requires(detail::has_branches<Range>)
+[[nodiscard]] when_all_of_operation<detail::range_element<Range>> when_all(Range&& several) {
+    return detail::over_range<when_all_of_operation>(several);
 }
 
 /// Runs all of them side by side; the first that ends, be it with an error or an exception, is the
@@ -235,11 +207,12 @@ template <class... Awaitables>
     return when_any_operation<Awaitables...>{static_cast<Awaitables&&>(several)...};
 }
 
-/// The same for a vector of tasks of one type: the index of the first and its value. An empty
-/// vector is the error invalid_argument.
-template <class T>
-[[nodiscard]] when_any_of_operation<task<T>> when_any(std::vector<task<T>> several) {
-    return when_any_of_operation<task<T>>{several};
+/// The same for a range, as `when_all` takes: the index of the first and its value. An empty range
+/// is the error invalid_argument.
+template <class Range>
+    requires(detail::has_branches<Range>)
+[[nodiscard]] when_any_of_operation<detail::range_element<Range>> when_any(Range&& several) {
+    return detail::over_range<when_any_of_operation>(several);
 }
 
 } // namespace dunlin
