@@ -1,57 +1,16 @@
 // Sockets when memory is refused: for every allocation of a scene, it fails once, and the scene
-// ends with an error or goes on without it, and leaks nothing. This program has an operator new of
-// its own.
+// ends with an error or goes on without it, and leaks nothing.
+#include <support/counted_new.hpp>
 #include <support/net_support.hpp>
 
 #include <dunlin/net/serve.hpp>
 
-#include <cstdlib>
 #include <new>
 #include <thread>
 #include <vector>
 
 using namespace dunlin;
 using namespace dunlin::test;
-
-namespace {
-
-long allocations = 0;
-long fails_at = -1; // counted from 0; negative: never
-
-void* allocate(std::size_t size, std::size_t alignment) noexcept {
-    if (fails_at >= 0 && allocations == fails_at) {
-        ++allocations;
-        return nullptr;
-    }
-    ++allocations;
-    const std::size_t whole = (size + alignment - 1) / alignment * alignment;
-    return std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
-}
-
-void* allocate_or_throw(std::size_t size, std::size_t alignment) {
-    void* const made = allocate(size, alignment);
-    if (made == nullptr) throw std::bad_alloc{};
-    return made;
-}
-
-constexpr std::size_t usual = alignof(std::max_align_t);
-
-} // namespace
-
-void* operator new(std::size_t size) { return allocate_or_throw(size, usual); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    return allocate(size, usual);
-}
-void* operator new(std::size_t size, std::align_val_t alignment) {
-    return allocate_or_throw(size, static_cast<std::size_t>(alignment));
-}
-void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-    return allocate(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -87,7 +46,7 @@ io_task<> scene() {
 TEST_CASE("whichever allocation of an echo is refused, it ends with that error and no leak",
           "[net][memory]") {
     struct {
-        long allocated = 0;
+        bool was_refused = false;
         bool is_over = false;
         bool threw = false;
         std::error_code why;
@@ -96,8 +55,7 @@ TEST_CASE("whichever allocation of an echo is refused, it ends with that error a
         scheduler loop;
         seen = {};
         task_group group;
-        allocations = 0;
-        fails_at = nth;
+        const refusal one{nth};
         try {
             group.spawn(scene);
             for (int turn = 0; turn < 1000 && !group.is_empty(); ++turn)
@@ -105,8 +63,7 @@ TEST_CASE("whichever allocation of an echo is refused, it ends with that error a
         } catch (const std::bad_alloc&) {
             seen.threw = true;
         }
-        fails_at = -1;
-        seen.allocated = allocations;
+        seen.was_refused = one.has_happened();
         seen.is_over = group.is_empty();
         seen.why = group.first_error();
     };
@@ -118,7 +75,7 @@ TEST_CASE("whichever allocation of an echo is refused, it ends with that error a
         CHECK(seen.is_over);
         CHECK_FALSE(seen.threw);
         CHECK(open_descriptors() == before);
-        if (seen.allocated <= nth) break; // it was not refused anything
+        if (!seen.was_refused) break;
         CHECK((seen.why == std::errc::not_enough_memory ||
                seen.why == std::errc::connection_reset ||
                seen.why == std::errc::connection_refused));
@@ -155,12 +112,12 @@ void check_refused_sessions(Handler handler) {
     for (bool was_refused = true; was_refused; ++nth) {
         const std::uint64_t failed = counts.failed;
         raw_peer client = connect_raw(where);
-        allocations = 0;
-        fails_at = nth;
-        for (int turn = 0; turn < 5; ++turn)
-            loop.turn();
-        was_refused = allocations > nth;
-        fails_at = -1;
+        {
+            const refusal one{nth};
+            for (int turn = 0; turn < 5; ++turn)
+                loop.turn();
+            was_refused = one.has_happened();
+        }
         REQUIRE_FALSE(serving.is_done());
         CHECK(counts.accepted == static_cast<std::uint64_t>(nth) + 1);
         if (was_refused) {
@@ -200,10 +157,10 @@ TEST_CASE("a read whose buffer is refused has taken nothing", "[net][memory]") {
     for (int i = 0; i < 64; ++i)
         hoard.emplace_back(detail::allocate_buffer(), 0);
     auto reading = loop.start(read_text(here));
-    allocations = 0;
-    fails_at = 0;
-    loop.turn();
-    fails_at = -1;
+    {
+        const refusal first{0};
+        loop.turn();
+    }
     REQUIRE(reading.is_done());
     const auto refused = reading.result();
     REQUIRE_FALSE(refused);
@@ -217,11 +174,12 @@ TEST_CASE("a first operation whose watch is refused fails, and the next one work
     auto [here, there] = loop.tcp_pair();
     there.send("kept");
     auto reading = loop.start(read_into(here, loop.scratch()));
-    allocations = 0;
-    fails_at = 0; // the table of watches
-    loop.turn();
-    const bool came_to_it = allocations > 0;
-    fails_at = -1;
+    bool came_to_it = false;
+    {
+        const refusal first{0}; // the table of watches
+        loop.turn();
+        came_to_it = first.has_happened();
+    }
     REQUIRE(came_to_it);
     REQUIRE(reading.is_done());
     CHECK(reading.result().error() == std::errc::not_enough_memory);
@@ -234,18 +192,19 @@ TEST_CASE("a connection that waits holds no buffer", "[net][memory]") {
     auto [here, there] = loop.tcp_pair();
     auto waiting = loop.start(read_text(here));
     loop.run_until_idle(); // whatever is needed once is there now
-    allocations = 0;
+    const long before = allocations();
     const auto first = detail::allocate_buffer(); // the one that the pool has, if it pools
-    const long taken = allocations;
+    const long taken = allocations() - before;
     const auto second = detail::allocate_buffer();
     CHECK(taken <= 1);
     detail::free_buffer(second);
     detail::free_buffer(first);
 
-    allocations = 0;
+    const long waited_from = allocations();
     for (int i = 0; i < 100; ++i)
         loop.turn();
-    CHECK(allocations == 0);
+    const long waited_to = allocations();
+    CHECK(waited_to == waited_from);
     there.send("x");
     loop.run_until([&] { return waiting.is_done(); });
     CHECK(waiting.result().value() == "x");

@@ -1,50 +1,11 @@
-// What streams and readers ask of the heap, and what becomes of them when it refuses. This program
-// has an operator new of its own.
+// What streams and readers ask of the heap, and what becomes of them when it refuses.
+#include <support/counted_new.hpp>
 #include <support/streams.hpp>
 
 #include <dunlin/loop/frame_pool.hpp>
 #include <dunlin/net/buffered_reader.hpp>
 
-#include <cstdlib>
-#include <new>
 #include <vector>
-
-namespace {
-
-long allocations = 0;
-long fails_at = -1; // counted from 0; negative: never
-long live_blocks = 0;
-
-struct header {
-    alignas(std::max_align_t) std::size_t size;
-};
-
-[[gnu::noinline]] void* allocate(std::size_t size) noexcept {
-    if (allocations++ == fails_at) return nullptr;
-    auto* const made = static_cast<header*>(std::malloc(size + sizeof(header)));
-    if (made == nullptr) return nullptr;
-    made->size = size;
-    if (size == dunlin::detail::buffer_size) ++live_blocks;
-    return made + 1;
-}
-
-[[gnu::noinline]] void give_back(void* memory) noexcept {
-    if (memory == nullptr) return;
-    auto* const made = static_cast<header*>(memory) - 1;
-    if (made->size == dunlin::detail::buffer_size) --live_blocks;
-    std::free(made);
-}
-
-} // namespace
-
-void* operator new(std::size_t size) {
-    void* const made = allocate(size);
-    if (made == nullptr) throw std::bad_alloc{};
-    return made;
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
-void operator delete(void* memory) noexcept { give_back(memory); }
-void operator delete(void* memory, std::size_t) noexcept { give_back(memory); }
 
 using namespace dunlin;
 using namespace dunlin::test;
@@ -53,12 +14,12 @@ namespace {
 
 /// Blocks that somebody holds: all but those that lie in the pool.
 long blocks_in_use() {
-    const long live = live_blocks;
+    const long live = live_buffers();
     std::vector<std::byte*> from_pool;
     for (;;) {
-        const long before = allocations;
+        const long before = allocations();
         std::byte* const block = detail::allocate_buffer();
-        const bool is_new = allocations != before;
+        const bool is_new = allocations() != before;
         if (is_new) {
             detail::free_buffer(block);
             break;
@@ -68,14 +29,6 @@ long blocks_in_use() {
     for (std::byte* const each : from_pool)
         detail::free_buffer(each);
     return live - static_cast<long>(from_pool.size());
-}
-
-/// Sanitizers want to see every frame and buffer, so there are no pools then.
-bool has_pools() {
-    detail::free_buffer(detail::allocate_buffer());
-    const long before = allocations;
-    detail::free_buffer(detail::allocate_buffer());
-    return allocations == before;
 }
 
 io_task<> send_lines(any_stream& to, std::size_t& rounds) {
@@ -103,11 +56,11 @@ TEMPLATE_TEST_CASE("a line that is read and answered allocates nothing", "[net][
     auto sending = loop.start(send_lines(ends.second, rounds));
     loop.run_until([&] { return rounds > 10; });
     if (!has_pools()) return;
-    const long before = allocations;
+    const long before = allocations();
     const std::size_t first = rounds;
     for (int i = 0; i < 1000; ++i)
         static_cast<void>(loop.sched().poll_once(0ns));
-    const long after = allocations;
+    const long after = allocations();
     CHECK(rounds > first + 50);
     CHECK(after == before);
 }
@@ -162,12 +115,12 @@ TEST_CASE("whichever allocation of a reader is refused, it says so, and no byte 
                 co_return whole.value().size();
             },
             reader);
-        allocations = 0;
-        fails_at = nth;
-        for (int i = 0; i < 1000; ++i)
-            static_cast<void>(loop.sched().poll_once(0ns));
-        was_refused = allocations > fails_at;
-        fails_at = -1;
+        {
+            const refusal one{nth};
+            for (int i = 0; i < 1000; ++i)
+                static_cast<void>(loop.sched().poll_once(0ns));
+            was_refused = one.has_happened();
+        }
         REQUIRE(reading.is_done());
         const auto given = reading.result();
         if (was_refused && !given) {

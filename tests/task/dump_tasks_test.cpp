@@ -5,49 +5,16 @@
 #include <dunlin/task/task_group.hpp>
 #include <dunlin/task/when.hpp>
 
+#include <support/counted_new.hpp>
 #include <support/fake_clock.hpp>
 #include <support/net_support.hpp>
 #include <support/pipe.hpp>
 #include <support/test_loop.hpp>
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
-
-namespace {
-
-long allocations = 0;
-
-[[gnu::noinline]] void* allocate(std::size_t size, std::size_t alignment) noexcept {
-    ++allocations;
-    if (alignment == 0) return std::malloc(size);
-    return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-}
-[[gnu::noinline]] void give_back(void* block) noexcept { std::free(block); }
-
-} // namespace
-
-void* operator new(std::size_t size) {
-    void* const block = allocate(size, 0);
-    if (block == nullptr) throw std::bad_alloc{};
-    return block;
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return allocate(size, 0); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-    void* const block = allocate(size, static_cast<std::size_t>(alignment));
-    if (block == nullptr) throw std::bad_alloc{};
-    return block;
-}
-void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-    return allocate(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* block) noexcept { give_back(block); }
-void operator delete(void* block, std::size_t) noexcept { give_back(block); }
-void operator delete(void* block, std::align_val_t) noexcept { give_back(block); }
-void operator delete(void* block, std::size_t, std::align_val_t) noexcept { give_back(block); }
 
 using namespace dunlin;
 using namespace dunlin::test;
@@ -327,9 +294,10 @@ TEST_CASE("a dump allocates nothing and leaves everything as it was", "[task][du
     const auto before = loop.counters();
     std::size_t bytes = 0;
     const auto count = [&bytes](std::string_view piece) { bytes += piece.size(); };
-    const long allocated = allocations;
+    const long allocated = allocations();
     dump_tasks(loop.sched(), count);
-    CHECK(allocations == allocated);
+    const long dumped_by = allocations();
+    CHECK(dumped_by == allocated);
     CHECK(bytes > 10'000);
     const std::size_t once = bytes;
     dump_tasks(count);

@@ -1,55 +1,14 @@
-// What happens when memory is refused. This program's operator new fails when it is told to.
+// What happens when memory is refused.
 #include <dunlin/loop/frame_pool.hpp>
 #include <dunlin/task/sleep.hpp>
 #include <dunlin/task/task_group.hpp>
 
+#include <support/counted_new.hpp>
 #include <support/test_loop.hpp>
 
 #include <cstdlib>
 #include <new>
 #include <string>
-
-namespace {
-
-long refuse_after = -1; // so many allocations still succeed; negative: all
-long alive = 0;         // allocations not freed
-
-[[gnu::noinline]] void* allocate(std::size_t size, std::size_t alignment) noexcept {
-    if (refuse_after == 0) return nullptr;
-    if (refuse_after > 0) --refuse_after;
-    void* const block =
-        alignment == 0
-            ? std::malloc(size)
-            : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-    if (block != nullptr) ++alive;
-    return block;
-}
-
-[[gnu::noinline]] void give_back(void* block) noexcept {
-    if (block != nullptr) --alive;
-    std::free(block);
-}
-
-} // namespace
-
-void* operator new(std::size_t size) {
-    void* const block = allocate(size, 0);
-    if (block == nullptr) throw std::bad_alloc{};
-    return block;
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return allocate(size, 0); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-    void* const block = allocate(size, static_cast<std::size_t>(alignment));
-    if (block == nullptr) throw std::bad_alloc{};
-    return block;
-}
-void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-    return allocate(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* block) noexcept { give_back(block); }
-void operator delete(void* block, std::size_t) noexcept { give_back(block); }
-void operator delete(void* block, std::align_val_t) noexcept { give_back(block); }
-void operator delete(void* block, std::size_t, std::align_val_t) noexcept { give_back(block); }
 
 using namespace dunlin;
 using namespace dunlin::test;
@@ -104,18 +63,17 @@ io_task<> keep(io_task<> awaited, result<void>& into) {
 
 /// Runs `parent` with the n-th allocation refused, and all that come after it.
 trial play(scheduler& loop, long n) {
-    const long before = alive;
+    const long before = live_allocations();
     trial played{};
     {
         int done = 0;
         result<void> ended = errc::busy;
         task_group group;
-        refuse_after = n;
+        const refusal from_there{n, refuse::from_then_on};
         auto made = parent(done);
         group.spawn(keep, std::move(made), std::ref(ended));
         while (!group.is_empty())
             static_cast<void>(loop.poll_once(std::chrono::milliseconds{1}));
-        refuse_after = -1;
         played.has_succeeded = ended.has_value();
         if (played.has_succeeded)
             played.is_right = done == 4;
@@ -123,7 +81,7 @@ trial play(scheduler& loop, long n) {
             played.is_right = ended.error() == std::errc::not_enough_memory ||
                               group.first_error() == std::errc::not_enough_memory;
     }
-    played.leaked = alive - before;
+    played.leaked = live_allocations() - before;
     return played;
 }
 
@@ -139,26 +97,20 @@ TEST_CASE("an io_task without memory for its frame yields not_enough_memory when
           "[task][memory]") {
     test_loop loop;
     const auto looks = []() -> io_task<int> {
-        refuse_after = 0;
-        auto made = child();
-        refuse_after = -1;
+        auto made = without_memory(child);
         auto got = co_await std::move(made);
         if (got) co_return 1;
         co_return got.error();
     };
     CHECK(loop.run(looks()).error() == std::errc::not_enough_memory);
     const auto passes = []() -> io_task<int> {
-        refuse_after = 0;
-        auto made = child();
-        refuse_after = -1;
+        auto made = without_memory(child);
         const int got = co_await std::move(made).or_return();
         co_return got;
     };
     CHECK(loop.run(passes()).error() == std::errc::not_enough_memory);
     const auto throws_it = []() -> task<bool> {
-        refuse_after = 0;
-        auto made = child();
-        refuse_after = -1;
+        auto made = without_memory(child);
         try {
             const int got = co_await std::move(made).or_throw();
             co_return got == 0;
@@ -171,13 +123,11 @@ TEST_CASE("an io_task without memory for its frame yields not_enough_memory when
 
 TEST_CASE("a task without memory for its frame throws bad_alloc from the call", "[task][memory]") {
     bool thrown = false;
-    refuse_after = 0;
     try {
-        auto made = plain();
+        auto made = without_memory(plain);
     } catch (const std::bad_alloc&) {
         thrown = true;
     }
-    refuse_after = -1;
     CHECK(thrown);
 }
 
@@ -203,30 +153,23 @@ TEST_CASE("a lambda's holder without memory is its group's error", "[task][memor
     test_loop loop;
     task_group group{on_child_error::carry_on};
     const ballast heavy;
-    refuse_after = 0;
-    group.spawn([heavy]() -> io_task<> {
-        static_cast<void>(heavy);
-        co_return;
+    without_memory([&] {
+        group.spawn([heavy]() -> io_task<> {
+            static_cast<void>(heavy);
+            co_return;
+        });
     });
-    refuse_after = -1;
     CHECK(group.failures() == 1);
     CHECK(group.is_empty());
     CHECK(loop.run(
         [](task_group& joined) -> io_task<> { co_await joined.join().or_return(); }(group)));
-    CHECK_THROWS_AS(([&] {
-                        refuse_after = 0;
-                        try {
-                            group.spawn([heavy]() -> task<> {
-                                static_cast<void>(heavy);
-                                co_return;
-                            });
-                        } catch (...) {
-                            refuse_after = -1;
-                            throw;
-                        }
-                        refuse_after = -1;
-                    }()),
-                    std::bad_alloc);
+    const auto spawn_plain = [&] {
+        group.spawn([heavy]() -> task<> {
+            static_cast<void>(heavy);
+            co_return;
+        });
+    };
+    CHECK_THROWS_AS(without_memory(spawn_plain), std::bad_alloc);
     int done = 0;
     group.spawn(spawned, std::ref(done)); // all is well afterwards
     CHECK(loop.run(

@@ -1,13 +1,13 @@
 // Memory: timeouts, shields and races allocate nothing once the pools are warm; and whichever
-// allocation is refused, the error comes out (and nothing leaks, says ASan). This program has an
-// operator new of its own. Only the test moves the clock.
+// allocation is refused, the error comes out (and nothing leaks, says ASan). Only the test moves
+// the clock.
 #include <dunlin/task/sleep.hpp>
 #include <dunlin/task/when.hpp>
 
+#include <support/counted_new.hpp>
 #include <support/fake_clock.hpp>
 #include <support/net_support.hpp>
 
-#include <cstdlib>
 #include <new>
 #include <ranges>
 #include <sstream>
@@ -16,57 +16,10 @@
 #include <utility>
 #include <vector>
 
-namespace {
-
-thread_local long allocations = 0;
-thread_local long fails_at = -1; // counted from 0; negative: never
-
-void* allocate(std::size_t size, std::size_t alignment) noexcept {
-    if (allocations++ == fails_at) return nullptr;
-    const std::size_t whole = (size + alignment - 1) / alignment * alignment;
-    void* const block = std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
-    return block;
-}
-void* allocate_or_throw(std::size_t size, std::size_t alignment) {
-    void* const made = allocate(size, alignment);
-    if (made == nullptr) throw std::bad_alloc{};
-    return made;
-}
-[[gnu::noinline]] void give_back(void* block) noexcept { std::free(block); }
-
-constexpr std::size_t usual = alignof(std::max_align_t);
-
-} // namespace
-
-void* operator new(std::size_t size) { return allocate_or_throw(size, usual); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    return allocate(size, usual);
-}
-void* operator new(std::size_t size, std::align_val_t alignment) {
-    return allocate_or_throw(size, static_cast<std::size_t>(alignment));
-}
-void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-    return allocate(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* memory) noexcept { give_back(memory); }
-void operator delete(void* memory, std::size_t) noexcept { give_back(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { give_back(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { give_back(memory); }
-
 using namespace dunlin;
 using namespace dunlin::test;
 
 namespace {
-
-/// The pools pass every block on under sanitizers; then nothing can be said about their count.
-bool frames_are_pooled() {
-    void* const first = detail::allocate_frame(100);
-    detail::free_frame(first);
-    const long before = allocations;
-    void* const second = detail::allocate_frame(100);
-    detail::free_frame(second);
-    return allocations == before;
-}
 
 io_task<int> value(int given) {
     co_await sleep_for(1ns).timeout(1h).ignore();
@@ -154,16 +107,16 @@ io_task<> echo_with_timeouts(tcp_socket& sock, int times) {
 } // namespace
 
 TEST_CASE("scopes, shields and races allocate nothing in steady state", "[task][memory]") {
-    if (!frames_are_pooled()) return;
+    if (!has_pools()) return;
     test_loop loop;
     const auto play = [&loop](int times) {
         auto started = loop.start(repeat(times));
-        const long before = allocations;
+        const long before = allocations();
         while (!started.is_done()) {
             static_cast<void>(loop.sched().poll_once(0ns));
             fake_clock::advance(1ns);
         }
-        const long made = allocations - before;
+        const long made = allocations() - before;
         CHECK(started.result());
         CHECK(std::exchange(rights, 0) == 4 * times);
         return made;
@@ -173,34 +126,34 @@ TEST_CASE("scopes, shields and races allocate nothing in steady state", "[task][
 }
 
 TEST_CASE("a timeout on every read and write allocates nothing", "[task][memory]") {
-    if (!frames_are_pooled()) return;
+    if (!has_pools()) return;
     test_loop loop;
     auto [here, there] = loop.socket_pair();
     auto started = loop.start(echo_with_timeouts(here, 1002));
     long before = 0;
     char answer[8];
     for (int i = 0; i < 1001; ++i) {
-        if (i == 1) before = allocations;
+        if (i == 1) before = allocations();
         static_cast<void>(loop.sched().poll_once(0ns));
         if (::send(there.fd().get(), "x", 1, 0) != 1) break;
         while (::recv(there.fd().get(), answer, sizeof answer, MSG_DONTWAIT) != 1)
             static_cast<void>(loop.sched().poll_once(0ns));
     }
-    const long made = allocations - before;
+    const long made = allocations() - before;
     CHECK(made == 0);
     CHECK_FALSE(started.is_done());
 }
 
 TEST_CASE("a range costs a block for its branches, and one for what is no task", "[task][memory]") {
-    if (!frames_are_pooled()) return;
+    if (!has_pools()) return;
     test_loop loop;
     const auto cost_of = [&loop](auto make) {
         long made = 0;
         const auto once = [&]() -> io_task<> {
             auto several = make();
-            const long before = allocations;
+            const long before = allocations();
             co_await when_all(several).or_return();
-            made = allocations - before;
+            made = allocations() - before;
         };
         for (int round = 0; round < 2; ++round) { // the first one fills the pools
             auto started = loop.start(once);
@@ -230,7 +183,7 @@ TEST_CASE("a range costs a block for its branches, and one for what is no task",
 TEST_CASE("whichever allocation of a race is refused, it ends with that error", "[task][memory]") {
     const bool of_ranges = GENERATE(false, true);
     struct {
-        long allocated = 0;
+        bool was_refused = false;
         bool is_over = false;
         bool threw = false;
         int right = 0;
@@ -241,15 +194,13 @@ TEST_CASE("whichever allocation of a race is refused, it ends with that error", 
         {
             scheduler loop;
             task_group group;
-            allocations = 0;
-            fails_at = nth;
+            const refusal one{nth};
             group.spawn(of_ranges ? scene_with_ranges : scene_with_vectors);
             for (int turn = 0; turn < 1000 && !group.is_empty(); ++turn) {
                 static_cast<void>(loop.poll_once(0ns));
                 fake_clock::advance(1ns);
             }
-            fails_at = -1;
-            seen.allocated = allocations;
+            seen.was_refused = one.has_happened();
             seen.right = rights;
             seen.is_over = group.is_empty();
             seen.why = group.first_error();
@@ -267,7 +218,7 @@ TEST_CASE("whichever allocation of a race is refused, it ends with that error", 
         std::thread{run_scene, nth}.join(); // a new thread has empty pools
         CAPTURE(nth, seen.why.message());
         CHECK(seen.is_over);
-        if (seen.allocated <= nth) break; // it was not refused anything
+        if (!seen.was_refused) break;
         CHECK((seen.threw || seen.why == std::errc::not_enough_memory));
         if (!seen.threw) ++errors;
     }
