@@ -2,11 +2,10 @@
 // ends with an error or goes on without it, and leaks nothing.
 #include <support/counted_new.hpp>
 #include <support/net_support.hpp>
+#include <support/refused_scene.hpp>
 
 #include <dunlin/net/serve.hpp>
 
-#include <new>
-#include <thread>
 #include <vector>
 
 using namespace dunlin;
@@ -45,43 +44,17 @@ io_task<> scene() {
 
 TEST_CASE("whichever allocation of an echo is refused, it ends with that error and no leak",
           "[net][memory]") {
-    struct {
-        bool was_refused = false;
-        bool is_over = false;
-        bool threw = false;
-        std::error_code why;
-    } seen;
-    const auto run_scene = [&seen](long nth) {
-        scheduler loop;
-        seen = {};
-        task_group group;
-        const refusal one{nth};
-        try {
-            group.spawn(scene);
-            for (int turn = 0; turn < 1000 && !group.is_empty(); ++turn)
-                static_cast<void>(loop.poll_once(1ms));
-        } catch (const std::bad_alloc&) {
-            seen.threw = true;
-        }
-        seen.was_refused = one.has_happened();
-        seen.is_over = group.is_empty();
-        seen.why = group.first_error();
-    };
-    long nth = 0;
-    for (;; ++nth) {
-        const std::size_t before = open_descriptors();
-        std::thread{run_scene, nth}.join(); // a new thread has empty pools
-        CAPTURE(nth, seen.why.message());
-        CHECK(seen.is_over);
+    const std::size_t before = open_descriptors();
+    const auto wait = [](scheduler& loop) { static_cast<void>(loop.poll_once(1ms)); };
+    const long count = play_all_refused(scene, wait, [&](const refused_scene& seen) {
         CHECK_FALSE(seen.threw);
-        CHECK(open_descriptors() == before);
-        if (!seen.was_refused) break;
         CHECK((seen.why == std::errc::not_enough_memory ||
                seen.why == std::errc::connection_reset ||
                seen.why == std::errc::connection_refused));
-    }
-    CHECK_FALSE(seen.why);
-    CHECK(nth > 5);
+        CHECK(open_descriptors() == before);
+    });
+    CHECK(count > 5);
+    CHECK(open_descriptors() == before);
 }
 
 namespace {

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <netdb.h>
@@ -33,7 +34,7 @@ struct state {
     int over = 0;
     std::thread::id last_thread;
     bool lets_signals_through = false;
-    std::map<std::string, answer> answers;
+    std::map<std::string, answer, std::less<>> answers; ///< Found without allocating.
 };
 
 /// Never destroyed: a lookup may be under way when the program ends.

@@ -7,12 +7,11 @@
 #include <support/counted_new.hpp>
 #include <support/fake_clock.hpp>
 #include <support/net_support.hpp>
+#include <support/refused_scene.hpp>
 
-#include <new>
 #include <ranges>
 #include <sstream>
 #include <sys/socket.h>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -182,48 +181,26 @@ TEST_CASE("a range costs a block for its branches, and one for what is no task",
 
 TEST_CASE("whichever allocation of a race is refused, it ends with that error", "[task][memory]") {
     const bool of_ranges = GENERATE(false, true);
-    struct {
-        bool was_refused = false;
-        bool is_over = false;
-        bool threw = false;
-        int right = 0;
-        std::error_code why;
-    } seen;
-    const auto run_scene = [&seen, of_ranges](long nth) {
-        seen = {};
-        {
-            scheduler loop;
-            task_group group;
-            const refusal one{nth};
-            group.spawn(of_ranges ? scene_with_ranges : scene_with_vectors);
-            for (int turn = 0; turn < 1000 && !group.is_empty(); ++turn) {
-                static_cast<void>(loop.poll_once(0ns));
-                fake_clock::advance(1ns);
-            }
-            seen.was_refused = one.has_happened();
-            seen.right = rights;
-            seen.is_over = group.is_empty();
-            seen.why = group.first_error();
-            try {
-                if (auto thrown = group.take_exception()) std::rethrow_exception(thrown);
-            } catch (const std::bad_alloc&) {
-                seen.threw = true; // the vectors'
-            }
-        }
+    int right = 0;
+    const auto play = [of_ranges, &right]() -> io_task<> {
+        rights = 0; // this thread's
+        if (of_ranges)
+            co_await scene_with_ranges().or_return();
+        else
+            co_await scene_with_vectors().or_return();
+        right = rights;
     };
-    long nth = 0;
+    const auto advance = [](scheduler& loop) {
+        static_cast<void>(loop.poll_once(0ns));
+        fake_clock::advance(1ns);
+    };
     long errors = 0;
-    for (;; ++nth) {
-        REQUIRE(nth < 1000);
-        std::thread{run_scene, nth}.join(); // a new thread has empty pools
-        CAPTURE(nth, seen.why.message());
-        CHECK(seen.is_over);
-        if (!seen.was_refused) break;
-        CHECK((seen.threw || seen.why == std::errc::not_enough_memory));
+    const long count = play_all_refused(play, advance, [&](const refused_scene& seen) {
+        CHECK((seen.threw || seen.why == std::errc::not_enough_memory)); // thrown: the vectors'
         if (!seen.threw) ++errors;
-    }
-    CHECK_FALSE(seen.why);
-    CHECK_FALSE(seen.threw);
-    CHECK(seen.right == (of_ranges ? 4 : 6));
+        right = 0;
+    });
+    CHECK(right == (of_ranges ? 4 : 6));
     CHECK(errors > 2);
+    CHECK(count > errors);
 }
