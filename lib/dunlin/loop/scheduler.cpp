@@ -3,10 +3,8 @@
 #include <dunlin/loop/detail/remote_state.hpp>
 #include <dunlin/loop/operation.hpp>
 #include <dunlin/loop/remote.hpp>
-#include <dunlin/loop/starved_acceptor.hpp>
 #include <dunlin/sys/clock.hpp>
 #include <dunlin/sys/eventfd.hpp>
-#include <dunlin/sys/socket.hpp>
 #include <dunlin/util/assert.hpp>
 
 #include <cerrno>
@@ -26,8 +24,6 @@ constexpr long resumptions_a_turn = 256;
 constexpr std::int64_t far_ahead = std::int64_t{1} << 30; // nanoseconds
 constexpr std::uint8_t budget_an_entry = 64;
 
-constexpr epoll_flags interest = epoll_flags::in | epoll_flags::priority | epoll_flags::out |
-                                 epoll_flags::read_hangup | epoll_flags::edge_triggered;
 constexpr epoll_flags lets_read = epoll_flags::in | epoll_flags::priority |
                                   epoll_flags::read_hangup | epoll_flags::hangup |
                                   epoll_flags::error;
@@ -328,75 +324,6 @@ void scheduler::arm(task_context& task, std::int64_t deadline) noexcept {
         timers_.disarm(task);
     else
         timers_.arm(task, task.wake_at);
-}
-
-long scheduler::register_watch(detail::watch& w) noexcept {
-    const borrowed_fd fd{w.fd};
-    const std::uint64_t key = detail::watch_table::key_of(w);
-    if (w.is_borrowed && !borrowed_.reserve()) return -ENOMEM;
-    auto added = epoll_.add(fd, interest, key);
-    if (!added && added.error() == std::errc::file_exists) {
-        // Either another handle here watches this number, or epoll holds a leftover: a duplicate of
-        // what once had this number kept it registered, and now it has the number again.
-        if (watches_.is_watched(w.fd)) return detail::failure(errc::busy);
-        added = epoll_.modify(fd, interest, key);
-    }
-    if (!added) {
-        if (added.error() == std::errc::operation_not_permitted)
-            return detail::failure(errc::not_pollable);
-        return -added.error().value();
-    }
-    // epoll took the number as new, so whoever borrowed it before watches a file that is gone.
-    borrowed_.mark_stale(w.fd);
-    w.is_registered = true;
-    // A socket that was made elsewhere is looked at once; on others a short read proves nothing (a
-    // descriptor in flight ends one on a Unix socket).
-    if (!w.is_tcp && !w.is_borrowed) w.is_tcp = sys::is_tcp(w.fd);
-    w.short_is_all = w.is_tcp;
-    if (w.is_borrowed) borrowed_.add(w);
-    ++counters_.registrations;
-    return 0;
-}
-
-void scheduler::release_watch(detail::watch& w) noexcept {
-    if (--w.owners != 0) return;
-    // close(2) takes a descriptor out of epoll only with its last duplicate. A number that came to
-    // mean something else since is not ours to take out.
-    if (w.is_registered && (w.is_borrowed || w.is_shared) && !w.is_stale)
-        static_cast<void>(epoll_.remove(borrowed_fd{w.fd}));
-    if (w.is_borrowed) borrowed_.remove(w);
-    ++w.generation;
-    if (!w.is_borrowed) {
-        unique_fd{w.fd}.close();
-        wake_starved();
-    }
-    w.fd = -1;
-    for (operation* const waiting : w.waiting)
-        if (waiting != nullptr) schedule(waiting->task());
-    waiter_left(w);
-}
-
-void scheduler::wake_starved() noexcept {
-    while (starved_ != nullptr) {
-        detail::starved_acceptor& acceptor = *starved_;
-        remove_starved(acceptor);
-        acceptor.waiting->interrupt();
-    }
-}
-
-void scheduler::add_starved(detail::starved_acceptor& acceptor) noexcept {
-    if (acceptor.link != nullptr) return;
-    acceptor.next = starved_;
-    acceptor.link = &starved_;
-    if (starved_ != nullptr) starved_->link = &acceptor.next;
-    starved_ = &acceptor;
-}
-
-void scheduler::remove_starved(detail::starved_acceptor& acceptor) noexcept {
-    if (acceptor.link == nullptr) return;
-    *acceptor.link = acceptor.next;
-    if (acceptor.next != nullptr) acceptor.next->link = acceptor.link;
-    acceptor.link = nullptr;
 }
 
 detail::attachment* scheduler::attached(const void* kind) const noexcept {
