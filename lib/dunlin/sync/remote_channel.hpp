@@ -34,7 +34,7 @@ class remote_channel;
 
 namespace detail {
 
-class remote_channel_state; // in remote_channel.cpp
+class remote_channel_state; // in detail/remote_channel_state.hpp
 class remote_port;          // likewise: what wakes a scheduler
 
 /// Which end of a channel somebody is at.
