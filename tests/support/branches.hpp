@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <memory>
+#include <system_error>
 
 namespace dunlin::test {
 
@@ -35,6 +36,15 @@ inline io_task<std::unique_ptr<int>> owned_after(std::chrono::nanoseconds span, 
     const in_frame here;
     co_await sleep_for(span).or_return();
     co_return std::make_unique<int>(value);
+}
+
+/// Ignores a stop until its nap is over.
+inline io_task<int> stubborn(std::chrono::nanoseconds span, std::error_code* why = nullptr) {
+    const in_frame here;
+    const auto slept = co_await sleep_for(1h);
+    if (why != nullptr && !slept) *why = slept.error();
+    co_await shield(sleep_for(span)).ignore();
+    co_return 99;
 }
 
 /// It ends after so long, and not a nanosecond earlier.
