@@ -55,7 +55,10 @@ dunlin::io_task<> serve(dunlin::tcp_listener listener, bool verbose,
     options.counters = &counters;
     const auto handler = verbose ? told_session : session;
     co_await dunlin::serve(std::move(listener), handler, options).or_return();
-    if (verbose) say(fmt::format("stopped; {} clients were cut off", counters.cut));
+    if (verbose)
+        say(fmt::format("stopped; {} cut off", counters.cut == 1
+                                                   ? "1 client was"
+                                                   : fmt::format("{} clients were", counters.cut)));
 }
 
 } // namespace echo

@@ -261,7 +261,7 @@ class Ending(ChatTest):
         server.signal(signal.SIGTERM)
         self.assertEqual(server.wait(), 0, server.words())
         self.assertLess(time.monotonic() - since, 2.5)
-        self.assertIn("1 sessions were cut off", server.errors())
+        self.assertIn("1 session was cut off", server.errors())
 
     def test_a_silent_client_is_given_up_after_the_idle_timeout(self):
         server = self.start("--port", "0", "--idle-timeout", "0.3")

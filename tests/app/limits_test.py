@@ -59,7 +59,7 @@ class Drain(AppTest):
         server.signal(signal.SIGTERM)
         self.assertEqual(server.wait(), 0, server.words())
         self.assertIn("draining: 0 idle and 1 busy sessions", server.errors())
-        self.assertIn("1 sessions were cut off", server.errors())
+        self.assertIn("1 session was cut off", server.errors())
         return time.monotonic() - since
 
     def test_a_busy_client_gets_as_long_as_was_said(self):

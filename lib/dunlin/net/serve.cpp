@@ -4,6 +4,7 @@
 #include <dunlin/sys/fd.hpp>
 #include <dunlin/sys/socket.hpp>
 #include <dunlin/task/sleep.hpp>
+#include <dunlin/task/when.hpp>
 #include <dunlin/util/assert.hpp>
 
 #include <algorithm>
@@ -106,6 +107,20 @@ io_task<> end_idle(const task_group& sessions, std::chrono::nanoseconds limit,
     }
 }
 
+/// Waits until fewer than `most` connections are left, those that linger included.
+io_task<> wait_for_place(task_group& clients, task_group& lingering, std::size_t most) {
+    while (clients.size() + lingering.size() >= most) {
+        const std::size_t last_words = lingering.size();
+        if (last_words == 0)
+            co_await clients.room(most).or_return();
+        else if (last_words >= most)
+            co_await lingering.room(most).or_return();
+        else
+            co_await when_any(clients.room(most - last_words), lingering.room(last_words))
+                .or_return();
+    }
+}
+
 std::chrono::nanoseconds time_until(std::int64_t end) noexcept {
     return std::chrono::nanoseconds{end - now().time_since_epoch().count()};
 }
@@ -123,7 +138,8 @@ void log_drain(scheduler& sched, const task_group& sessions, std::chrono::nanose
 
 void log_cut(scheduler& sched, std::size_t cut) {
     char words[60];
-    const int size = std::snprintf(words, sizeof words, "drained: %zu sessions were cut off", cut);
+    const char* const were = cut == 1 ? "session was" : "sessions were";
+    const int size = std::snprintf(words, sizeof words, "drained: %zu %s cut off", cut, were);
     sched.log(log_level::info, {words, static_cast<std::size_t>(size)});
 }
 
@@ -146,8 +162,9 @@ io_task<> detail::serve(tcp_listener listener, session_starter& sessions, serve_
 
     std::error_code why;
     while (!why) {
-        if (clients.size() >= options.max_connections) {
-            const auto room = co_await clients.room(options.max_connections);
+        if (clients.size() + lasting.keeping().size() >= options.max_connections) {
+            const auto room =
+                co_await wait_for_place(clients, lasting.keeping(), options.max_connections);
             if (!room) {
                 why = room.assume_error();
                 break;

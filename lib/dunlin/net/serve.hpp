@@ -40,24 +40,31 @@ struct serve_counters {
 
 /// Settings of `serve`.
 struct serve_options {
-    /// So many sessions at once. At the limit it stops accepting; further connections wait in the
-    /// kernel's queue (`listen_options::backlog`). At least 1.
+    /// So many connections at once, those that only linger included. At the limit it stops
+    /// accepting; further ones wait in the kernel's queue (`listen_options::backlog`). At least 1.
     std::size_t max_connections = 100'000;
 
     /// Ends, with the error `timeout`, a session's wait for its client (to send, or to take what is
     /// sent to it) in which nothing moves for so long, or up to a sixteenth longer; in a write or
-    /// `read_exactly` of many steps each begins it anew. Zero: none. It costs nothing
-    /// per message. It is about waits of the session's own task for the client's own socket; for
-    /// others use `.timeout()`.
+    /// `read_exactly` of many steps each begins it anew. Zero: none.
+    ///
+    /// It costs nothing per message and no timer per session: all sessions are looked at now and
+    /// then, at most sixteen times in that span. So it has its limits. It ends only what the
+    /// session's own task awaits, on the client's own socket: not a read within a `when_any` or
+    /// `when_all`, or in a task that the session has spawned, nor one of another socket. And a
+    /// client that sends a byte now and then makes no wait that long. There use `.timeout()`.
     std::chrono::nanoseconds idle_timeout{0};
 
     /// How long busy sessions may go on after a stop was asked for; then they are destroyed.
     std::chrono::nanoseconds drain = std::chrono::seconds{10};
 
     /// How long at most a connection lingers whose session has ended with input unread (see
-    /// `tcp_socket::lingering_close`). Zero: not at all. It is about a socket that the session
-    /// still has at its end: the handler's parameter. One that it has closed, or moved into a
-    /// local, is gone by then; there call `lingering_close`.
+    /// `tcp_socket::lingering_close`). Zero: not at all.
+    ///
+    /// It is about a socket that the session still has at its end: the handler's parameter. One
+    /// that was moved out of it, into a local or a member of one, is closed with that before the
+    /// session is over, and the last answer may be lost: there, end with
+    /// `co_await sock.lingering_close(2s).ignore()`.
     std::chrono::nanoseconds linger = std::chrono::seconds{2};
 
     /// Counted here, if given. It must outlive `serve`.
