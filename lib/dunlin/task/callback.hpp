@@ -8,8 +8,7 @@
 // One value, given once, awaited once. What both sides need lies in a block of memory that they
 // share, so it does not matter who is gone first: a call that comes after the task has lost
 // interest is harmless, and so is a task that waits for a call that will never come, if that is
-// said
-// (`give_up`). For several values use a channel.
+// said (`give_up`). For several values use a channel.
 #pragma once
 
 #include <dunlin/loop/operation.hpp>

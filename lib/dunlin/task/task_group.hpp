@@ -89,8 +89,7 @@ public:
     /// this)`, or the object itself to have it moved in. The callable and its arguments are moved
     /// or copied into the child, so nothing needs to outlive this call (use std::ref where it
     /// should be shared). When memory is refused, that is the child's error (`io_task`), or
-    /// std::bad_alloc is thrown
-    /// (`task`).
+    /// std::bad_alloc is thrown (`task`).
     template <class Function>
         requires(std::is_invocable_v<std::decay_t<Function>>)
     void spawn(Function&& function, std::source_location here = std::source_location::current()) {
@@ -160,12 +159,11 @@ public:
     /// if somebody waits for this group already. Throws the first exception of a child.
     [[nodiscard]] join_operation join() noexcept { return join_operation{*this}; }
 
-    /// Lets the children finish what they are at: asks them to stop reading, gives those that still
-    /// write (or sleep, or wait for others) `grace`, then destroys what is left. Gives the number
-    /// of tasks that had to be destroyed. A stop does not cut it short.
+    /// Lets the children finish what they are at: asks for a drain (see `request_drain`), waits
+    /// until they have ended, and after `grace` destroys those that are left. Gives the number of
+    /// these. A stop of this task does not cut it short.
     ///
-    /// A child that waits for input is told `stopped` once nothing is left to read for it and, on
-    /// TCP, what it wrote has been acknowledged. Error: `busy`. Throws the first exception of a
+    /// Error: `busy` if somebody waits for this group already. Throws the first exception of a
     /// child.
     template <class Rep, class Period>
     [[nodiscard]] drain_operation drain(std::chrono::duration<Rep, Period> grace) noexcept {
@@ -182,7 +180,10 @@ public:
     /// Asks every child to stop, now and later spawned ones: each wait ends with `stopped`.
     void request_stop() noexcept;
 
-    /// Asks every child to stop waiting for input, now and later spawned ones. Output goes on.
+    /// Asks every child, now and later spawned ones, to end when it is in the middle of nothing: a
+    /// read or accept that waits is told `stopped`, once nothing is left to take, it has answered
+    /// what it has read (`.idle()` and `.busy()` on a read say otherwise), and, on TCP, its answers
+    /// have been acknowledged. Writes, sleeps and waits for other tasks go on.
     void request_drain() noexcept;
 
     /// Destroys the children as soon as the running coroutine suspends; at once if none runs. May

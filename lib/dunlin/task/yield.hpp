@@ -2,8 +2,7 @@
 //
 //     for (const block& each : blocks) {
 //         digest.update(each);
-//         co_await dunlin::yield().or_return();   // others have their turn, and a stop ends it
-//         here
+//         co_await dunlin::yield().or_return();   // others have their turn; a stop ends it here
 //     }
 #pragma once
 
