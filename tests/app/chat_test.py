@@ -311,7 +311,7 @@ class CommandLine(unittest.TestCase):
 
     def test_bad_options_end_with_two(self):
         for arguments in (["--bogus"], ["bogus"], ["--port"], ["--port", "x"], ["--port", "65536"], ["--port", "-1"],
-                          ["--drain", "-1"], ["--max-connections", "0"], ["--idle-timeout", "x"]):
+                          ["--drain", "-1"], ["--drain", "nan"], ["--max-connections", "0"], ["--idle-timeout", "x"]):
             with self.subTest(arguments=arguments):
                 done = self.call(*arguments)
                 self.assertEqual(done.returncode, 2, done)
