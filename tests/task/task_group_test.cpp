@@ -2,6 +2,7 @@
 #include <dunlin/loop/remote.hpp>
 #include <dunlin/task/sleep.hpp>
 #include <dunlin/task/task_group.hpp>
+#include <dunlin/task/yield.hpp>
 
 #include <support/test_loop.hpp>
 
@@ -145,7 +146,7 @@ TEST_CASE("a join goes on waiting when a child was spawned after the last had en
             explicit at_end(task_group& g, int& s) : group{g}, stopped{s} {}
             ~at_end() { group.spawn(until_stopped, std::ref(stopped)); }
         } spawns_when_it_dies{group, stopped};
-        co_await sleep_for(1us).ignore();
+        co_await yield().ignore();
     });
     auto pending = loop.start(join, group);
     loop.run_until([&] { return loop.counters().resumptions >= 4; });
