@@ -4,8 +4,8 @@
 //     CHECK(report.is_conforming());       // and print report.words()
 //
 // Whoever writes a stream, be it over a pipe, TLS or a simulated network, runs it, and then knows
-// that handlers, `any_stream` and `buffered_reader` will work on it: in each of some thirty rules a
-// fresh pair of connected streams is put into one situation. It knows no test framework. The idea
+// that handlers, `any_stream` and `buffered_reader` will work on it: in each of nearly forty rules
+// a fresh pair of connected streams is put into one situation. It knows no test framework. The idea
 // is that of Trio's check_two_way_stream and check_half_closeable_stream.
 //
 // Every wait is bounded by timeouts of dunlin's clock, so it does not hang on a stream that does,
