@@ -1,0 +1,63 @@
+// Runs the situations and prints what the kernel answered. `--list` names them, `--only NAME` runs
+// one (may be given several times), `--topic TOPIC` those of one file. Fails when a claim is false.
+#include "recorder.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <set>
+
+using namespace behaviour;
+
+int main(int count, char** arguments) {
+    auto& all = situations();
+    std::stable_sort(all.begin(), all.end(), [](const situation& a, const situation& b) {
+        return std::strcmp(a.topic, b.topic) < 0;
+    });
+    bool list = false;
+    std::set<std::string> names, topics;
+    for (int i = 1; i < count; ++i) {
+        const std::string_view argument{arguments[i]};
+        if (argument == "--list") {
+            list = true;
+        } else if (argument == "--only" && i + 1 < count) {
+            names.insert(arguments[++i]);
+        } else if (argument == "--topic" && i + 1 < count) {
+            topics.insert(arguments[++i]);
+        } else {
+            std::fprintf(stderr, "usage: behaviour [--list] [--only NAME]… [--topic TOPIC]…\n");
+            return 2;
+        }
+    }
+
+    std::set<std::string> seen;
+    int run = 0, failed = 0;
+    for (const auto& [topic, name, body] : all) {
+        if (!seen.insert(name).second) {
+            std::fprintf(stderr, "two situations are named \"%s\"\n", name);
+            return 2;
+        }
+        if (!names.empty() && !names.contains(name)) continue;
+        if (!topics.empty() && !topics.contains(topic)) continue;
+        ++run;
+        if (list) {
+            std::printf("%s: %s\n", topic, name);
+            continue;
+        }
+        recorder t;
+        body(t);
+        t.finish();
+        std::printf("== %s: %s\n%s", topic, name, t.transcript().c_str());
+        std::fflush(stdout);
+        if (!t.failures().empty()) {
+            ++failed;
+            std::fprintf(stderr, "FAILED %s: %s\n%s", topic, name, t.failures().c_str());
+        }
+    }
+    if (run == 0) {
+        std::fprintf(stderr, "no such situation\n");
+        return 2;
+    }
+    if (!list) std::fprintf(stderr, "%d situations, %d failed\n", run, failed);
+    return failed == 0 ? 0 : 1;
+}

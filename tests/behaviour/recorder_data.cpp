@@ -1,0 +1,241 @@
+// The recorder's calls that move bytes.
+#include "recorder.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <unistd.h>
+
+namespace behaviour {
+
+namespace {
+
+constexpr std::size_t longest_shown = 24; // bytes
+constexpr std::size_t most_shown = 8;     // parts
+
+/// Short data as it is, longer data as its length and FNV-1a.
+std::string show_data(std::string_view data) {
+    if (data.size() <= longest_shown) return std::string{data};
+    std::uint32_t hash = 2166136261U;
+    for (const char c : data)
+        hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+    return std::to_string(data.size()) + " bytes, hash " + std::to_string(hash);
+}
+
+std::string quoted(std::string_view data) {
+    return data.size() <= longest_shown ? '"' + std::string{data} + '"' : show_data(data);
+}
+
+std::string sizes_of(const std::vector<std::size_t>& sizes) {
+    if (sizes.size() > most_shown) return std::to_string(sizes.size()) + " parts";
+    std::string text = "[";
+    for (const auto size : sizes)
+        text += (text.size() > 1 ? " " : "") + std::to_string(size);
+    return text + "]";
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+    if (parts.size() > most_shown) return std::to_string(parts.size()) + " parts";
+    std::string text = "[";
+    for (const auto& part : parts)
+        text += (text.size() > 1 ? " " : "") + quoted(part);
+    return text + "]";
+}
+
+std::vector<iovec> vectors_of(std::vector<std::string>& parts) {
+    std::vector<iovec> out;
+    out.reserve(parts.size());
+    for (auto& part : parts)
+        out.push_back({part.data(), part.size()});
+    return out;
+}
+
+/// Room in pieces of these sizes, one behind the other.
+struct scattered {
+    explicit scattered(const std::vector<std::size_t>& sizes) {
+        std::size_t total = 0;
+        for (const auto size : sizes)
+            total += size;
+        room.resize(total);
+        std::size_t at = 0;
+        for (const auto size : sizes) {
+            vectors.push_back({room.data() + at, size});
+            at += size;
+        }
+    }
+    std::string room;
+    std::vector<iovec> vectors;
+};
+
+} // namespace
+
+outcome recorder::transferred(const std::string& call, long n, int error, const char* data,
+                              const std::string& also) {
+    text_ += "  " + call + " = ";
+    std::string shown;
+    if (n < 0) {
+        text_ += "-1 " + error_name(error);
+    } else {
+        shown = show_data({data, static_cast<std::size_t>(n)});
+        text_ += std::to_string(n) + " " + quoted({data, static_cast<std::size_t>(n)});
+    }
+    if (!also.empty()) text_ += " " + also;
+    text_ += "\n";
+    return {*this, n, error, shown};
+}
+
+outcome recorder::send(const std::string& label, std::string_view data, int flags) {
+    const auto n = ::send(number(label), data.data(), data.size(), flags);
+    return line("send(" + label + ", " + quoted(data) + ", " + message_flags(flags) + ")", n,
+                errno);
+}
+
+outcome recorder::send_many(const std::string& label, std::size_t size, int flags) {
+    std::string data(size, ' ');
+    for (auto& c : data)
+        c = static_cast<char>('a' + pattern_++ % 23);
+    return send(label, data, flags);
+}
+
+outcome recorder::recv(const std::string& label, std::size_t size, int flags) {
+    std::string room(size, '?');
+    const auto n = ::recv(number(label), room.data(), size, flags);
+    const int error = errno;
+    return transferred("recv(" + label + ", " + std::to_string(size) + ", " + message_flags(flags) +
+                           ")",
+                       n, error, room.data());
+}
+
+outcome recorder::write(const std::string& label, std::string_view data) {
+    const auto n = ::write(number(label), data.data(), data.size());
+    return line("write(" + label + ", " + quoted(data) + ")", n, errno);
+}
+
+outcome recorder::read(const std::string& label, std::size_t size) {
+    std::string room(size, '?');
+    const auto n = ::read(number(label), room.data(), size);
+    const int error = errno;
+    return transferred("read(" + label + ", " + std::to_string(size) + ")", n, error, room.data());
+}
+
+outcome recorder::writev(const std::string& label, const std::vector<std::string>& parts) {
+    auto copy = parts;
+    const auto vectors = vectors_of(copy);
+    const auto n = ::writev(number(label), vectors.data(), static_cast<int>(vectors.size()));
+    return line("writev(" + label + ", " + joined(parts) + ")", n, errno);
+}
+
+outcome recorder::readv(const std::string& label, const std::vector<std::size_t>& sizes) {
+    scattered into{sizes};
+    const auto n =
+        ::readv(number(label), into.vectors.data(), static_cast<int>(into.vectors.size()));
+    const int error = errno;
+    return transferred("readv(" + label + ", " + sizes_of(sizes) + ")", n, error, into.room.data());
+}
+
+outcome recorder::sendmsg_parts(const std::string& label, std::size_t parts) {
+    char byte = 'x';
+    std::vector<iovec> vectors(parts, iovec{&byte, 1});
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = parts;
+    const auto n = ::sendmsg(number(label), &message, MSG_NOSIGNAL);
+    return line("sendmsg(" + label + ", " + std::to_string(parts) + " parts of 1)", n, errno);
+}
+
+outcome recorder::sendmsg(const std::string& label, const std::vector<std::string>& parts,
+                          int flags) {
+    auto copy = parts;
+    auto vectors = vectors_of(copy);
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = vectors.size();
+    const auto n = ::sendmsg(number(label), &message, flags);
+    return line("sendmsg(" + label + ", " + joined(parts) + ", " + message_flags(flags) + ")", n,
+                errno);
+}
+
+outcome recorder::recvmsg(const std::string& label, const std::vector<std::size_t>& sizes,
+                          int flags) {
+    scattered into{sizes};
+    msghdr message{};
+    message.msg_iov = into.vectors.data();
+    message.msg_iovlen = into.vectors.size();
+    const auto n = ::recvmsg(number(label), &message, flags);
+    const int error = errno;
+    const auto kept =
+        n > static_cast<ssize_t>(into.room.size()) ? into.room.size() : static_cast<std::size_t>(n);
+    const std::string call =
+        "recvmsg(" + label + ", " + sizes_of(sizes) + ", " + message_flags(flags) + ")";
+    if (n < 0) return line(call, -1, error);
+    return line(call, n, 0,
+                quoted({into.room.data(), kept}) + " flags " + message_flags(message.msg_flags));
+}
+
+outcome recorder::sendto(const std::string& label, std::string_view data,
+                         const std::string& address, int flags) {
+    sockaddr_storage to;
+    socklen_t size = 0;
+    parse(address, to, size);
+    const auto n = ::sendto(number(label), data.data(), data.size(), flags,
+                            reinterpret_cast<const sockaddr*>(&to), size);
+    return line("sendto(" + label + ", " + quoted(data) + ", " + address + ")", n, errno);
+}
+
+outcome recorder::recvfrom(const std::string& label, std::size_t size, int flags) {
+    std::string room(size, '?');
+    sockaddr_storage from{};
+    socklen_t from_size = sizeof from;
+    const auto n = ::recvfrom(number(label), room.data(), size, flags,
+                              reinterpret_cast<sockaddr*>(&from), &from_size);
+    const int error = errno;
+    const std::string call =
+        "recvfrom(" + label + ", " + std::to_string(size) + ", " + message_flags(flags) + ")";
+    if (n < 0) return line(call, -1, error);
+    const auto kept = static_cast<std::size_t>(n) < size ? static_cast<std::size_t>(n) : size;
+    return line(call, n, 0, quoted({room.data(), kept}) + " from " + show(from, from_size));
+}
+
+void recorder::fill(const std::string& label) {
+    // Large pieces fill most of it, single bytes the rest; what is under way to the peer may make
+    // room again.
+    const std::string large(16384, 'f');
+    bool any = true;
+    while (any) {
+        any = false;
+        for (const std::size_t size : {large.size(), std::size_t{512}, std::size_t{1}})
+            while (::send(number(label), large.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+                any = true;
+        settle();
+    }
+    note("fill(" + label + ") ended with " + error_name(errno));
+}
+
+outcome recorder::drain(const std::string& label) {
+    std::string room(65536, '?');
+    bool any = false;
+    for (;;) {
+        const auto n = ::recv(number(label), room.data(), room.size(), MSG_DONTWAIT);
+        const int error = errno;
+        if (n > 0) {
+            any = true;
+            continue;
+        }
+        return line("drain(" + label + ")", n, error, any ? "after data" : "after nothing");
+    }
+}
+
+void recorder::drain_while_full(const std::string& receiver, const std::string& sender) {
+    std::string room(65536, '?');
+    pollfd full{number(sender), POLLOUT, 0};
+    int rounds = 0;
+    while (::poll(&full, 1, 0) == 0 && ++rounds < 1000) {
+        ::recv(number(receiver), room.data(), room.size(), MSG_DONTWAIT);
+        settle();
+    }
+    note("drain_while_full(" + receiver + ", " + sender + ")");
+}
+
+} // namespace behaviour
