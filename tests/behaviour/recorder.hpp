@@ -125,6 +125,10 @@ public:
     outcome add(const std::string& set, const std::string& label, std::uint32_t events);
     outcome mod(const std::string& set, const std::string& label, std::uint32_t events);
     outcome del(const std::string& set, const std::string& label);
+    /// An operation that epoll_ctl(2) does not know.
+    outcome control_unknown(const std::string& set, const std::string& label);
+    /// Shows whether a wait without events ended in time, and not before.
+    outcome timed_wait(const std::string& set, int timeout_ms);
     /// Shows `a:IN b:OUT`, in the kernel's order.
     outcome wait(const std::string& set, int most = 16, int timeout_ms = 0);
     /// Shows the bits; `events` are poll(2)'s.
@@ -159,10 +163,19 @@ public:
                    const std::string& listener = "l");
     /// Listener `l` at p1, client `c` and server `s`.
     void tcp_pair();
-    /// Sends until the buffers are full, reporting neither how often nor how much.
+    /// Sends until the buffers are full and stay so, reporting neither how often nor how much. An
+    /// acknowledgement that TCP delays makes room later, so this takes longer than the delay.
     void fill(const std::string& label);
     /// Receives until nothing is left, reporting only whether there was anything and how it ended.
     outcome drain(const std::string& label);
+    /// The same until the stream's end, waiting for it.
+    outcome drain_to_end(const std::string& label);
+    /// Sends once, more than fits, and shows only that it was taken `in part`.
+    outcome send_part(const std::string& label, std::size_t size);
+    /// recv(2) whose data does not count, since the kernel need not have written it.
+    outcome recv_unseen(const std::string& label, std::size_t size, int flags);
+    /// Moves so many bytes in pieces that the kernel chooses, and shows whether they came `intact`.
+    outcome pump(const std::string& from, const std::string& to, std::size_t size);
     /// Receives at one end until the other is writable again, reporting neither how often nor how
     /// much.
     void drain_while_full(const std::string& receiver, const std::string& sender);

@@ -1,6 +1,7 @@
 // The recorder's calls that move bytes.
 #include "recorder.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -15,9 +16,11 @@ namespace {
 constexpr std::size_t longest_shown = 24; // bytes
 constexpr std::size_t most_shown = 8;     // parts
 
-/// Short data as it is, longer data as its length and FNV-1a.
+/// Short data as it is, longer or unprintable data as its length and FNV-1a.
 std::string show_data(std::string_view data) {
-    if (data.size() <= longest_shown) return std::string{data};
+    const bool printable =
+        std::all_of(data.begin(), data.end(), [](char c) { return c >= ' ' && c <= '~'; });
+    if (printable && data.size() <= longest_shown) return std::string{data};
     std::uint32_t hash = 2166136261U;
     for (const char c : data)
         hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
@@ -25,7 +28,8 @@ std::string show_data(std::string_view data) {
 }
 
 std::string quoted(std::string_view data) {
-    return data.size() <= longest_shown ? '"' + std::string{data} + '"' : show_data(data);
+    const std::string shown = show_data(data);
+    return shown == data ? '"' + shown + '"' : shown;
 }
 
 std::string sizes_of(const std::vector<std::size_t>& sizes) {
@@ -199,18 +203,21 @@ outcome recorder::recvfrom(const std::string& label, std::size_t size, int flags
 }
 
 void recorder::fill(const std::string& label) {
-    // Large pieces fill most of it, single bytes the rest; what is under way to the peer may make
-    // room again.
+    constexpr int longer_than_delayed_ack_ms = 90; // Linux waits 40 ms, tcp(7) knows no number
     const std::string large(16384, 'f');
-    bool any = true;
-    while (any) {
-        any = false;
-        for (const std::size_t size : {large.size(), std::size_t{512}, std::size_t{1}})
-            while (::send(number(label), large.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
-                any = true;
-        settle();
-    }
-    note("fill(" + label + ") ended with " + error_name(errno));
+    const auto fits = [&](std::size_t size) {
+        bool any = false;
+        while (::send(number(label), large.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+            any = true;
+        return any;
+    };
+    pollfd room{number(label), POLLOUT, 0};
+    do {
+        // Large pieces fill most of it, single bytes the rest.
+        while (fits(large.size()) | fits(512) | fits(1))
+            continue;
+    } while (::poll(&room, 1, longer_than_delayed_ack_ms) > 0 || fits(1));
+    note("fill(" + label + ")");
 }
 
 outcome recorder::drain(const std::string& label) {
@@ -236,6 +243,54 @@ void recorder::drain_while_full(const std::string& receiver, const std::string& 
         settle();
     }
     note("drain_while_full(" + receiver + ", " + sender + ")");
+}
+
+outcome recorder::drain_to_end(const std::string& label) {
+    std::string room(65536, '?');
+    for (int waits = 0; waits < 3000;) {
+        const auto n = ::recv(number(label), room.data(), room.size(), MSG_DONTWAIT);
+        const int error = errno;
+        if (n > 0) continue;
+        if (n == 0 || error != EAGAIN) return line("drain_to_end(" + label + ")", n, error);
+        ++waits;
+        settle();
+    }
+    return line("drain_to_end(" + label + ")", -1, ETIMEDOUT);
+}
+
+outcome recorder::send_part(const std::string& label, std::size_t size) {
+    const std::string data(size, 'p');
+    const auto n = ::send(number(label), data.data(), data.size(), MSG_NOSIGNAL);
+    const int error = errno;
+    const bool part = n > 0 && static_cast<std::size_t>(n) < size;
+    return line("send(" + label + ", " + std::to_string(size) + ")", part ? 1 : n, error,
+                part ? "in part" : "");
+}
+
+outcome recorder::recv_unseen(const std::string& label, std::size_t size, int flags) {
+    std::string room(size, '?');
+    const auto n = ::recv(number(label), room.data(), size, flags);
+    const int error = errno;
+    return line("recv(" + label + ", " + std::to_string(size) + ", " + message_flags(flags) + ")",
+                n, error);
+}
+
+outcome recorder::pump(const std::string& from, const std::string& to, std::size_t size) {
+    std::string data(size, ' '), room(65536, '?'), came;
+    for (std::size_t i = 0; i < size; ++i)
+        data[i] = static_cast<char>('a' + i * 7 / 5 % 23);
+    std::size_t sent = 0;
+    for (int idle = 0; came.size() < size && idle < 3000;) {
+        const auto n = ::send(number(from), data.data() + sent, size - sent, MSG_NOSIGNAL);
+        if (n > 0) sent += static_cast<std::size_t>(n);
+        const auto m = ::recv(number(to), room.data(), room.size(), MSG_DONTWAIT);
+        if (m > 0) came.append(room, 0, static_cast<std::size_t>(m));
+        if (n > 0 || m > 0) continue;
+        ++idle;
+        settle();
+    }
+    return line("pump(" + from + ", " + to + ", " + std::to_string(size) + ")",
+                static_cast<long>(came.size()), 0, came == data ? "intact" : "damaged");
 }
 
 } // namespace behaviour

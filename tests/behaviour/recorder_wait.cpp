@@ -1,7 +1,6 @@
 // The recorder's epoll, poll, counters, signals and clocks.
 #include "recorder.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -34,6 +33,10 @@ std::string names_of(std::initializer_list<int> signals) {
     for (const int signal : signals)
         text += (text.empty() ? "" : "+") + signal_name(signal);
     return text.empty() ? "none" : text;
+}
+
+long nanoseconds(const timespec& before, const timespec& after) {
+    return (after.tv_sec - before.tv_sec) * 1000000000L + after.tv_nsec - before.tv_nsec;
 }
 
 std::string at_most(int timeout_ms) {
@@ -74,9 +77,26 @@ outcome recorder::del(const std::string& set, const std::string& label) {
     return control(EPOLL_CTL_DEL, "DEL", set, label, 0);
 }
 
+outcome recorder::control_unknown(const std::string& set, const std::string& label) {
+    return control(77, "77", set, label, EPOLLIN);
+}
+
+outcome recorder::timed_wait(const std::string& set, int timeout_ms) {
+    epoll_event event{};
+    timespec before{}, after{};
+    ::clock_gettime(CLOCK_MONOTONIC, &before);
+    const int n = ::epoll_wait(number(set), &event, 1, timeout_ms);
+    const int error = errno;
+    ::clock_gettime(CLOCK_MONOTONIC, &after);
+    return line("epoll_wait(" + set + ", " + at_most(timeout_ms) + ") by the clock", n, error,
+                nanoseconds(before, after) >= timeout_ms * 1000000L ? "in time, not early"
+                                                                    : "too early");
+}
+
 outcome recorder::wait(const std::string& set, int most, int timeout_ms) {
     epoll_event events[64] = {};
-    const int n = ::epoll_wait(number(set), events, std::min(most, 64), timeout_ms);
+    // More than the room there is: only for a number that is refused, or with few members.
+    const int n = ::epoll_wait(number(set), events, most, timeout_ms);
     const int error = errno;
     std::string shown;
     for (int i = 0; i < n; ++i) {
@@ -217,8 +237,7 @@ outcome recorder::monotonic_forward(int clock) {
     if (result != 0) return line("clock_gettime(" + std::to_string(clock) + ")", -1, error);
     ::poll(nullptr, 0, 2);
     ::clock_gettime(clock, &after);
-    const long passed =
-        (after.tv_sec - before.tv_sec) * 1000000000L + after.tv_nsec - before.tv_nsec;
+    const long passed = nanoseconds(before, after);
     // How much longer than asked is the scheduler's freedom.
     return line("clock_gettime(" + std::to_string(clock) + ") around 2 ms",
                 passed >= 2000000 ? 1 : 0, 0);
