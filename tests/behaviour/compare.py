@@ -1,11 +1,12 @@
 """Runs two programs that record system calls, and shows where their transcripts differ.
 
-    python3 tests/behaviour/compare.py behaviour [OTHER] [-- ARGUMENTS…]
-        the situations on two kernels; only one program: the kernel against itself
+    python3 tests/behaviour/compare.py behaviour OTHER [-- ARGUMENTS…]
+        the situations on two kernels
+    python3 tests/behaviour/compare.py --seeds 1:1000 fuzz OTHER [-- --without oob]
+        random programs; the first that differ are shrunk: calls are left out while the rest still differs
     python3 tests/behaviour/compare.py --repeat 200 behaviour
-        the first run against so many more
-    python3 tests/behaviour/compare.py --shrink --seed 17 fuzz OTHER
-        leaves calls out of a random program while it still differs, and shows what is left
+    python3 tests/behaviour/compare.py --repeat 20 --seeds 1:1000 fuzz
+        one program against itself, so many times: is it deterministic?
 
 A transcript is sections, each under a line `== NAME`; the differences are shown section by section. Both run
 here and now: what a kernel does is never stored, since the next kernel may do otherwise. Exits 1 on a difference.
@@ -13,12 +14,15 @@ here and now: what a kernel does is never stored, since the next kernel may do o
 
 import argparse
 import difflib
+import re
 import subprocess
 import sys
 
+PER_RUN = 250  # seeds in one run of a program
 
-def transcript(program, arguments, seconds=120):
-    """The sections of one run, {name: lines}. A program that ends by a signal says so in a last section."""
+
+def transcript(program, arguments, seconds=300):
+    """The sections of one run, {name: lines}. A program that ends by a signal says so in its last section."""
     run = subprocess.run([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                          errors="replace", timeout=seconds, check=False)
     sections, name = {}, ""
@@ -35,40 +39,124 @@ def transcript(program, arguments, seconds=120):
     return sections
 
 
-def differences(first, second, names):
-    """Yields the unified diff of each section that differs."""
-    for section in dict.fromkeys([*first, *second]):
-        mine, other = first.get(section, ["  missing"]), second.get(section, ["  missing"])
-        if mine != other:
-            yield "\n".join(["== " + section, *difflib.unified_diff(mine, other, *names, lineterm="", n=30)])
+def differing(first, second):
+    """The names of the sections that are not the same in both."""
+    return [name for name in dict.fromkeys([*first, *second]) if first.get(name) != second.get(name)]
 
 
-def compare(programs, arguments, repeat, most):
-    first = transcript(programs[0], arguments)
-    differing = {}
+def diff(name, first, second, programs):
+    """A section's difference: with all of it around, since each line stands on those before."""
+    missing = ["  missing"]
+    lines = difflib.unified_diff(first.get(name, missing), second.get(name, missing), *programs, lineterm="", n=1000)
+    return "\n".join(["== " + name, *lines])
+
+
+class pair:
+    """Two programs with their arguments."""
+
+    def __init__(self, programs, arguments, second_arguments):
+        self.programs = [programs[0], programs[-1]]
+        self.arguments = [arguments, arguments + second_arguments]
+
+    def run(self, extra=()):
+        return [transcript(program, [*arguments, *extra])
+                for program, arguments in zip(self.programs, self.arguments)]
+
+    def show(self, name, both):
+        return diff(name, *both, self.programs)
+
+
+def shrunk(calls, differs):
+    """The calls to leave out (a set): as many of them as possible while `differs(left out)` holds."""
+    left_out = set()
+    size = max(1, len(calls) // 2)
+    while True:
+        removed_any = False
+        rest = [call for call in calls if call not in left_out]
+        for at in range(0, len(rest), size):
+            attempt = left_out | set(rest[at:at + size])
+            if differs(attempt):
+                left_out, removed_any = attempt, True
+        if size > 1:
+            size = (size + 1) // 2 if size > 2 else 1
+        elif not removed_any:
+            return left_out
+
+
+def shrink(both, seed):
+    """Shows what is left of a random program when every call that does not matter is gone."""
+    program = transcript(both.programs[0], [*both.arguments[0], "--seed", seed, "--program"])
+    calls = [int(found[1]) for line in program[f"seed {seed}"] if (found := re.match(r"  (\d+) ", line))]
+
+    def run(left_out):
+        skip = ",".join(map(str, sorted(left_out)))
+        return both.run(["--seed", seed] + (["--skip", skip] if skip else []))
+
+    left_out = shrunk(calls, lambda attempt: differing(*run(attempt)) != [])
+    kept = [call for call in calls if call not in left_out]
+    return f"{both.show(f'seed {seed}', run(left_out))}\n" \
+           f"  {len(kept)} of {len(calls)} calls: --seed {seed} --keep {','.join(map(str, kept))}"
+
+
+def compare_seeds(both, seeds, repeat, most):
+    """Prints the first differing seeds, shrunk; returns how many differ and how many there were."""
+    found, shown = {}, {}
+    for start in range(seeds.start, seeds.stop, PER_RUN):
+        arguments = ["--seed", str(start), "--count", str(min(PER_RUN, seeds.stop - start))]
+        for _ in range(repeat):
+            runs = both.run(arguments)
+            for name in differing(*runs):
+                found[name] = found.get(name, 0) + 1
+                shown[name] = both.show(name, runs)
+    for name, times in list(found.items())[:most]:
+        seed = name.removeprefix("seed ")
+        again = sum(differing(*both.run(["--seed", seed])) != [] for _ in range(3))
+        print(f"{name}: differed in {times} of {repeat} runs, and again in {again} of 3")
+        print(shrink(both, seed) if again == 3 else shown[name])
+    if len(found) > most:
+        print("also: " + ", ".join(list(found)[most:]))
+    return len(found), len(seeds)
+
+
+def compare_sections(both, repeat, most):
+    """Prints the sections that differ; returns how many do and how many there were."""
+    found, count = {}, 0
     for _ in range(repeat):
-        for difference in differences(first, transcript(programs[-1], arguments), programs):
-            differing.setdefault(difference.split("\n", 1)[0], []).append(difference)
-    for name, found in list(differing.items())[:most]:
-        print(found[0] if repeat == 1 else f"{len(found)} of {repeat} runs: {found[0]}")
-    print(f"{len(first)} sections, {len(differing)} differ", file=sys.stderr)
-    return 1 if differing else 0
+        runs = both.run()
+        count = len(runs[0])
+        for name in differing(*runs):
+            found.setdefault(name, []).append(both.show(name, runs))
+    for name, shown in list(found.items())[:most]:
+        print(f"{name}: {len(shown)} of {repeat} runs\n{shown[0]}")
+    if len(found) > most:
+        print("also:\n  " + "\n  ".join(list(found)[most:]))
+    return len(found), count
 
 
-def main():
+def seed_range(text):
+    first, last = map(int, text.split(":"))
+    return range(first, last + 1)
+
+
+def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("programs", nargs="+", help="one or two programs")
-    parser.add_argument("--repeat", type=int, default=1, help="how often the second is run")
-    parser.add_argument("--most", type=int, default=20, help="how many differing sections are shown")
-    own, passed = sys.argv[1:], []
-    if "--" in own:
-        at = own.index("--")
-        own, passed = own[:at], own[at + 1:]
-    options = parser.parse_args(own)
+    parser.add_argument("--seeds", type=seed_range, metavar="FIRST:LAST", help="these are random programs")
+    parser.add_argument("--repeat", type=int, default=1, help="how often both are run (1)")
+    parser.add_argument("--most", type=int, default=5, help="how many differences are shown (5)")
+    parser.add_argument("--second", default="", metavar="ARGUMENTS", help="for the second program only")
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    options = parser.parse_args(arguments[:at])
     if len(options.programs) > 2:
         parser.error("one or two programs")
-    return compare(options.programs, passed, options.repeat, options.most)
+    both = pair(options.programs, arguments[at + 1:], options.second.split())
+    if options.seeds:
+        differ, count = compare_seeds(both, options.seeds, options.repeat, options.most)
+    else:
+        differ, count = compare_sections(both, options.repeat, options.most)
+    print(f"{differ} of {count} differ", file=sys.stderr)
+    return 1 if differ else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

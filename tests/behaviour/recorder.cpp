@@ -104,10 +104,12 @@ int recorder::number(const std::string& label) const {
 
 void recorder::know(const std::string& label, int fd) {
     numbers_[label] = fd;
-    order_.push_back(label);
+    open_.emplace_back(label, fd);
 }
 
-void recorder::forget(const std::string& label) { std::erase(order_, label); }
+void recorder::forget(const std::string& label) {
+    std::erase(open_, std::pair{label, number(label)});
+}
 
 std::string recorder::relative(int fd) const { return "#" + std::to_string(fd - base_); }
 
@@ -390,8 +392,11 @@ void recorder::reset(const std::string& label) {
 }
 
 void recorder::finish() {
-    while (!order_.empty())
-        close(std::string{order_.front()}).is(0);
+    while (!open_.empty()) {
+        const auto [label, fd] = open_.front();
+        numbers_[label] = fd; // a label given twice names two
+        close(label).is(0);
+    }
     if (const int now = lowest_free(); now != base_)
         failures_ += "the lowest free descriptor was " + std::to_string(base_) + ", and is " +
                      std::to_string(now) + " at the end\n";

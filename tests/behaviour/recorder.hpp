@@ -220,7 +220,7 @@ private:
     std::string text_;
     std::string failures_;
     std::map<std::string, int> numbers_;
-    std::vector<std::string> order_;
+    std::vector<std::pair<std::string, int>> open_; // in order of opening
     std::vector<int> ports_;
     std::vector<std::string> tags_;
     int base_ = -1;
