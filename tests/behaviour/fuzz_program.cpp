@@ -3,6 +3,7 @@
 #include "symbols.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -41,8 +42,9 @@ enum class kind : std::uint8_t { none, tcp, listener, stream, epoll, counter };
 struct belief {
     kind what = kind::none;
     int peer = -1;
-    long sent = 0;     // bytes
-    bool full = false; // nothing more fits
+    long sent = 0;       // bytes
+    int description = 0; // duplicates have the same
+    bool full = false;   // nothing more fits
     bool loose =
         false; // and something was read since: whether it is writable is the kernel's freedom
 };
@@ -79,6 +81,10 @@ private:
         return std::find(features_.begin(), features_.end(), feature) != features_.end();
     }
     belief& at(int slot) { return slots_[slot]; }
+    void believe(int slot, kind what, int peer = -1) {
+        at(slot) = {what, peer};
+        at(slot).description = ++descriptions_;
+    }
     step& put(step s) { return steps_.emplace_back(s); }
 
     int free_slot() const {
@@ -100,7 +106,7 @@ private:
         const int slot = free_slot();
         if (slot < 0) return -1;
         put({call::make_tcp, slot});
-        at(slot) = {kind::tcp};
+        believe(slot, kind::tcp);
         return slot;
     }
     int make_listener() {
@@ -118,8 +124,8 @@ private:
         if (listener < 0 || client < 0 || server < 0) return;
         put({call::connect, client, listener});
         put({call::accept, server, listener});
-        at(client) = {kind::stream, server};
-        at(server) = {kind::stream, client};
+        believe(client, kind::stream, server);
+        believe(server, kind::stream, client);
         if (filling_ || dice_.one_in(3)) close(listener);
     }
     void make_pair() {
@@ -132,14 +138,14 @@ private:
             return;
         }
         put({call::make_pair, a, b});
-        at(a) = {kind::stream, b};
-        at(b) = {kind::stream, a};
+        believe(a, kind::stream, b);
+        believe(b, kind::stream, a);
     }
     void make_epoll() {
         const int slot = free_slot();
         if (slot < 0) return;
         put({call::make_epoll, slot});
-        at(slot) = {kind::epoll};
+        believe(slot, kind::epoll);
     }
     void close(int slot) {
         put({call::close, slot});
@@ -263,7 +269,28 @@ private:
         if (!has("shutdown")) return;
         const int slot = slot_of({kind::stream, kind::stream, kind::listener, kind::tcp});
         if (slot < 0 || (at(slot).what != kind::stream && !dice_.one_in(4))) return;
-        put({call::shutdown, slot, -1, 0, static_cast<std::uint32_t>(dice_.below(3))});
+        const int how = dice_.below(3);
+        if (how != SHUT_RD && !may_end(slot)) return;
+        put({call::shutdown, slot, -1, 0, static_cast<std::uint32_t>(how)});
+    }
+    // The acknowledgement of an end wakes those who wait for edges, and when it comes is the
+    // kernel's freedom: at once, 40 ms later, or with the peer's next data. So a socket has edges
+    // or an end, not both.
+    bool may_end(int slot) {
+        const int description = at(slot).description;
+        if (edges_.contains(description)) return false;
+        ended_.insert(description);
+        return true;
+    }
+    std::uint32_t only_levels_if_ended(int slot, std::uint32_t events) {
+        const int description = at(slot).description;
+        if (ended_.contains(description)) events &= ~std::uint32_t{EPOLLET};
+        // An edge-triggered set around this one would show that wake-up as well.
+        if ((events & EPOLLET) != 0 || (has("nested") && has("edge"))) edges_.insert(description);
+        return events;
+    }
+    bool may_wait_for(int slot) {
+        return !(has("nested") && has("edge") && ended_.contains(at(slot).description));
     }
     void end() {
         const int slot =
@@ -289,7 +316,12 @@ private:
                              ? slot_of({kind::epoll})
                              : slot_of({kind::stream, kind::tcp, kind::listener, kind::counter});
         if (set < 0 || slot < 0) return;
-        put({how, slot, set, 0, how == call::del ? 0 : interest()});
+        if (how == call::del) {
+            put({how, slot, set});
+        } else if (may_wait_for(slot)) {
+            const auto events = only_levels_if_ended(slot, interest());
+            put({how, slot, set, 0, events});
+        }
     }
     void wait() {
         const int set = slot_of({kind::epoll});
@@ -323,7 +355,7 @@ private:
         const int slot = free_slot();
         if (listener < 0 || slot < 0) return;
         put({call::accept, slot, listener});
-        at(slot) = {kind::stream};
+        believe(slot, kind::stream);
     }
     void make_more() {
         switch (dice_.below(6)) {
@@ -340,7 +372,7 @@ private:
             if (has("counter") && free_slot() >= 0) {
                 const int slot = free_slot();
                 put({call::make_counter, slot});
-                at(slot) = {kind::counter};
+                believe(slot, kind::counter);
             }
             break;
         default:
@@ -425,7 +457,7 @@ private:
             if (!at(slot).full) put({call::recv, peer, -1, 100});
             return;
         case 6:
-            if (has("shutdown") && dice_.one_in(2))
+            if (has("shutdown") && dice_.one_in(2) && may_end(slot))
                 put({call::shutdown, slot, -1, 0, static_cast<std::uint32_t>(SHUT_WR)});
             return;
         case 7:
@@ -455,6 +487,9 @@ private:
     std::vector<std::string> features_;
     std::vector<step> steps_;
     belief slots_[most_slots];
+    int descriptions_ = 0;
+    std::set<int> edges_; // descriptions
+    std::set<int> ended_;
 };
 
 } // namespace
