@@ -1,13 +1,13 @@
 #include <dunlin/sys/address.hpp>
 
+#include <dunlin/sys/os.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <cstring>
 
 #include <arpa/inet.h>
-#include <net/if.h>
 #include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 
 namespace dunlin::sys {
@@ -82,11 +82,11 @@ std::string_view format_v6(const std::byte (&bytes)[16], v6_text& into) noexcept
 
 std::uint32_t interface_index(std::string_view name) noexcept {
     interface_text terminated;
-    return terminate(name, terminated) ? ::if_nametoindex(terminated) : 0;
+    return terminate(name, terminated) ? os::if_nametoindex(terminated) : 0;
 }
 
 std::string_view interface_name(std::uint32_t index, interface_text& into) noexcept {
-    return ::if_indextoname(index, into) != nullptr ? std::string_view{into} : std::string_view{};
+    return os::if_indextoname(index, into) != nullptr ? std::string_view{into} : std::string_view{};
 }
 
 namespace {

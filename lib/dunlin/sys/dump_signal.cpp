@@ -1,9 +1,9 @@
 #include <dunlin/sys/dump_signal.hpp>
 
 #include <dunlin/sys/eventfd.hpp>
+#include <dunlin/sys/os.hpp>
 
 #include <atomic>
-#include <csignal>
 
 namespace dunlin::sys {
 
@@ -30,13 +30,13 @@ dump_signal::dump_signal(int eventfd) noexcept {
     struct sigaction ours{};
     ours.sa_handler = &handle;
     ours.sa_flags = SA_RESTART;
-    ::sigaction(SIGUSR1, nullptr, &old_user_1);
-    if (old_user_1.sa_handler != SIG_IGN) ::sigaction(SIGUSR1, &ours, nullptr);
+    os::sigaction(SIGUSR1, nullptr, &old_user_1);
+    if (old_user_1.sa_handler != SIG_IGN) os::sigaction(SIGUSR1, &ours, nullptr);
 }
 
 dump_signal::~dump_signal() {
     if (!is_ours_) return;
-    ::sigaction(SIGUSR1, &old_user_1, nullptr);
+    os::sigaction(SIGUSR1, &old_user_1, nullptr);
     wake_up = -1; // for a handler that runs on another thread just now
     is_taken = false;
 }

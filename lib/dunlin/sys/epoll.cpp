@@ -3,21 +3,12 @@
 #include <dunlin/sys/above_standard.hpp>
 #include <dunlin/sys/clock.hpp>
 #include <dunlin/sys/error.hpp>
+#include <dunlin/sys/os.hpp>
 
 #include <atomic>
 #include <cerrno>
 #include <climits>
 #include <utility>
-
-#include <fcntl.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#ifndef SYS_epoll_pwait2
-#define SYS_epoll_pwait2 441 // headers older than Linux 5.11; the number is the same everywhere
-#endif
 
 namespace dunlin {
 namespace {
@@ -63,16 +54,16 @@ result<void> control(borrowed_fd set, int what, borrowed_fd fd, epoll_flags flag
     ::epoll_event request{};
     request.events = flags.bits();
     request.data.u64 = data;
-    if (::epoll_ctl(set.get(), what, fd.get(), &request) < 0) return kernel_error(errno);
+    if (sys::os::epoll_ctl(set.get(), what, fd.get(), &request) < 0) return kernel_error(errno);
     return success();
 }
 
 // The kernel has no question for it. But to remove a stranger is ENOENT for a set, and EINVAL for
 // anything else; nothing is changed by asking.
 result<void> check_is_epoll(borrowed_fd fd) noexcept {
-    const unique_fd stranger{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    const unique_fd stranger{sys::os::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     if (!stranger.is_open()) return kernel_error(errno);
-    if (::epoll_ctl(fd.get(), EPOLL_CTL_DEL, stranger.get(), nullptr) < 0 && errno != ENOENT)
+    if (sys::os::epoll_ctl(fd.get(), EPOLL_CTL_DEL, stranger.get(), nullptr) < 0 && errno != ENOENT)
         return kernel_error(errno);
     return success();
 }
@@ -91,20 +82,20 @@ int rounded_up_to_ms(std::int64_t ns) noexcept {
 } // namespace
 
 result<epoll> epoll::create() noexcept {
-    unique_fd fd{sys::above_standard(::epoll_create1(EPOLL_CLOEXEC))};
+    unique_fd fd{sys::above_standard(sys::os::epoll_create1(EPOLL_CLOEXEC))};
     if (!fd.is_open()) return kernel_error(errno);
     return epoll{std::move(fd)};
 }
 
 result<epoll> epoll::from_fd(unique_fd fd) noexcept {
     if (const auto checked = check_is_epoll(fd); !checked) return checked.error();
-    if (::fcntl(fd.get(), F_SETFD, FD_CLOEXEC) < 0) return kernel_error(errno);
+    if (sys::os::fcntl(fd.get(), F_SETFD, FD_CLOEXEC) < 0) return kernel_error(errno);
     return epoll{std::move(fd)};
 }
 
 result<epoll> epoll::from_fd(borrowed_fd fd) noexcept {
     if (const auto checked = check_is_epoll(fd); !checked) return checked.error();
-    unique_fd copy{::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3)};
+    unique_fd copy{sys::os::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3)};
     if (!copy.is_open()) return kernel_error(errno);
     return epoll{std::move(copy)};
 }
@@ -129,17 +120,17 @@ result<void> epoll::remove(borrowed_fd fd) noexcept {
 
 int epoll::poll_raw(std::span<event> out, std::int64_t timeout_ns) noexcept {
     if (timeout_ns > 0) return poll_for(out, timeout_ns);
-    const int n = ::epoll_wait(fd_.get(), reinterpret_cast<::epoll_event*>(out.data()),
-                               static_cast<int>(out.size()),
-                               static_cast<int>(timeout_ns >> 63)); // -1 or 0
+    const int n = sys::os::epoll_wait(fd_.get(), reinterpret_cast<::epoll_event*>(out.data()),
+                                      static_cast<int>(out.size()),
+                                      static_cast<int>(timeout_ns >> 63)); // -1 or 0
     return n >= 0 ? n : -errno;
 }
 
 int epoll::poll_for(std::span<event> out, std::int64_t timeout_ns) noexcept {
     const std::int64_t ms = timeout_ns / ns_per_ms;
     if (ms * ns_per_ms != timeout_ns || ms > INT_MAX) return poll_precisely(out, timeout_ns);
-    const int n = ::epoll_wait(fd_.get(), reinterpret_cast<::epoll_event*>(out.data()),
-                               static_cast<int>(out.size()), static_cast<int>(ms));
+    const int n = sys::os::epoll_wait(fd_.get(), reinterpret_cast<::epoll_event*>(out.data()),
+                                      static_cast<int>(out.size()), static_cast<int>(ms));
     return n >= 0 ? n : -errno;
 }
 
@@ -149,15 +140,14 @@ int epoll::poll_precisely(std::span<event> out, std::int64_t timeout_ns) noexcep
     // Several threads may wait on one object, hence the atomic flag; it costs a plain load.
     const std::atomic_ref<bool> milliseconds_only{milliseconds_only_};
     if (!milliseconds_only.load(std::memory_order_relaxed)) {
-        // Through syscall(2): the kernel may have it where the C library does not (glibc 2.35).
         const kernel_timespec span{timeout_ns / ns_per_s, timeout_ns % ns_per_s};
-        const long n = ::syscall(SYS_epoll_pwait2, fd_.get(), events, room, &span, nullptr, 0L);
-        if (n >= 0) return static_cast<int>(n);
+        const int n = sys::os::epoll_pwait2(fd_.get(), events, room, &span);
+        if (n >= 0) return n;
         // EPERM is what the seccomp filters of older container runtimes answer.
         if (errno != ENOSYS && errno != EPERM) return -errno;
         milliseconds_only.store(true, std::memory_order_relaxed);
     }
-    const int n = ::epoll_wait(fd_.get(), events, room, rounded_up_to_ms(timeout_ns));
+    const int n = sys::os::epoll_wait(fd_.get(), events, room, rounded_up_to_ms(timeout_ns));
     return n >= 0 ? n : -errno;
 }
 

@@ -1,6 +1,6 @@
 #include <dunlin/sys/fd.hpp>
 
-#include <unistd.h>
+#include <dunlin/sys/os.hpp>
 
 namespace dunlin {
 
@@ -8,7 +8,7 @@ void unique_fd::close() noexcept {
     if (number_ < 0) return;
     // Linux frees the number whatever close(2) answers, EINTR included: trying again could close
     // a descriptor that another thread was given meanwhile.
-    ::close(number_);
+    sys::os::close(number_);
     number_ = -1;
 }
 

@@ -1,13 +1,11 @@
 #include <dunlin/sys/foreign.hpp>
 
+#include <dunlin/sys/os.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <climits>
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 namespace dunlin::sys {
 
@@ -16,7 +14,7 @@ namespace {
 int is_ready(int fd, short events) noexcept {
     pollfd entry{fd, events, 0};
     for (;;) {
-        const int n = ::poll(&entry, 1, 0);
+        const int n = os::poll(&entry, 1, 0);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return -errno;
         if (n > 0 && (entry.revents & POLLNVAL) != 0) return -EBADF;
@@ -26,7 +24,7 @@ int is_ready(int fd, short events) noexcept {
 
 /// True if calls on this descriptor come back with EAGAIN by themselves.
 bool is_nonblocking(int fd) noexcept {
-    const int flags = ::fcntl(fd, F_GETFL);
+    const int flags = os::fcntl(fd, F_GETFL);
     return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }
 
@@ -37,14 +35,14 @@ long write_to_terminal(int fd, const std::byte* data, std::size_t size) noexcept
     char path[32] = "/proc/self/fd/";
     char* const digits = path + sizeof "/proc/self/fd/" - 1;
     *std::to_chars(digits, path + sizeof path - 1, fd).ptr = '\0';
-    const int own = ::open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    const int own = os::open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (own < 0) size = 1;
     ssize_t n = 0;
     do
-        n = ::write(own < 0 ? fd : own, data, size);
+        n = os::write(own < 0 ? fd : own, data, size);
     while (n < 0 && errno == EINTR);
     const long outcome = n < 0 ? -errno : n;
-    if (own >= 0) ::close(own);
+    if (own >= 0) os::close(own);
     return outcome;
 }
 
@@ -60,7 +58,7 @@ int is_writable_now(int fd) noexcept {
     return is_ready(fd, POLLOUT);
 }
 
-bool is_terminal(int fd) noexcept { return ::isatty(fd) == 1; }
+bool is_terminal(int fd) noexcept { return os::isatty(fd) == 1; }
 
 long read_some(int fd, std::byte* into, std::size_t size) noexcept {
     if (!is_nonblocking(fd)) {
@@ -69,7 +67,7 @@ long read_some(int fd, std::byte* into, std::size_t size) noexcept {
         if (ready == 0) return -EAGAIN;
     }
     for (;;) {
-        const ssize_t n = ::read(fd, into, size);
+        const ssize_t n = os::read(fd, into, size);
         if (n >= 0) return n;
         if (errno != EINTR) return -errno;
     }
@@ -85,7 +83,7 @@ long write_some(int fd, const std::byte* data, std::size_t size) noexcept {
         size = std::min<std::size_t>(size, PIPE_BUF);
     }
     for (;;) {
-        const ssize_t n = ::write(fd, data, size);
+        const ssize_t n = os::write(fd, data, size);
         if (n >= 0) return n;
         if (errno != EINTR) return -errno;
     }
@@ -93,7 +91,7 @@ long write_some(int fd, const std::byte* data, std::size_t size) noexcept {
 
 void write_to_stderr(std::string_view words) noexcept {
     while (!words.empty()) {
-        const ssize_t n = ::write(STDERR_FILENO, words.data(), words.size());
+        const ssize_t n = os::write(STDERR_FILENO, words.data(), words.size());
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return;
         words.remove_prefix(static_cast<std::size_t>(n));

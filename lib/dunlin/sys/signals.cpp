@@ -1,12 +1,9 @@
 #include <dunlin/sys/signals.hpp>
 
 #include <dunlin/sys/above_standard.hpp>
+#include <dunlin/sys/os.hpp>
 
 #include <cerrno>
-#include <csignal>
-
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 namespace dunlin::sys {
 
@@ -44,7 +41,7 @@ result<signal_bits> to_signal_bits(std::span<const int> numbers) noexcept {
 signal_bits block_signals(signal_bits which) noexcept {
     const sigset_t added = to_set(which);
     sigset_t before;
-    ::pthread_sigmask(SIG_BLOCK, &added, &before);
+    os::pthread_sigmask(SIG_BLOCK, &added, &before);
     signal_bits newly = 0;
     for (int number = 1; number <= most_signals; ++number)
         if ((which & bit_of(number)) != 0 && ::sigismember(&before, number) == 0)
@@ -54,12 +51,12 @@ signal_bits block_signals(signal_bits which) noexcept {
 
 void unblock_signals(signal_bits which) noexcept {
     const sigset_t removed = to_set(which);
-    ::pthread_sigmask(SIG_UNBLOCK, &removed, nullptr);
+    os::pthread_sigmask(SIG_UNBLOCK, &removed, nullptr);
 }
 
 result<unique_fd> make_signalfd(signal_bits which) noexcept {
     const sigset_t set = to_set(which);
-    const int fd = above_standard(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+    const int fd = above_standard(os::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
     if (fd < 0) return std::error_code{errno, std::system_category()};
     return unique_fd{fd};
 }
@@ -68,7 +65,7 @@ long read_signal(int signalfd, signal_record& into) noexcept {
     signalfd_siginfo info;
     ssize_t n = 0;
     do
-        n = ::read(signalfd, &info, sizeof info);
+        n = os::read(signalfd, &info, sizeof info);
     while (n < 0 && errno == EINTR);
     if (n < 0) return -errno;
     into.number = static_cast<int>(info.ssi_signo);

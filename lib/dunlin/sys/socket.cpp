@@ -1,15 +1,12 @@
 #include <dunlin/sys/socket.hpp>
 
 #include <dunlin/sys/above_standard.hpp>
+#include <dunlin/sys/os.hpp>
 
 #include <cerrno>
 #include <climits>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
 namespace dunlin::sys {
 
@@ -79,14 +76,14 @@ result<raw_address> ask_address(borrowed_fd socket, name_call call) noexcept {
 
 result<unique_fd> stream_socket(const raw_address& like) noexcept {
     const int fd = above_standard(
-        ::socket(as_sockaddr(like)->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        os::socket(as_sockaddr(like)->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (fd < 0) return last_error();
     return unique_fd{fd};
 }
 
 int socket_pair(unique_fd& first, unique_fd& second) noexcept {
     int pair[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
+    if (os::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
         return -errno;
     first = unique_fd{above_standard(pair[0])};
     second = unique_fd{above_standard(pair[1])};
@@ -94,42 +91,42 @@ int socket_pair(unique_fd& first, unique_fd& second) noexcept {
 }
 
 result<void> bind(borrowed_fd socket, const raw_address& address) noexcept {
-    return check(::bind(socket.get(), as_sockaddr(address), address.size));
+    return check(os::bind(socket.get(), as_sockaddr(address), address.size));
 }
 
 result<void> listen(borrowed_fd socket, int backlog) noexcept {
-    return check(::listen(socket.get(), backlog));
+    return check(os::listen(socket.get(), backlog));
 }
 
 result<raw_address> local_address(borrowed_fd socket) noexcept {
-    return ask_address(socket, &::getsockname);
+    return ask_address(socket, &os::getsockname);
 }
 
 result<raw_address> peer_address(borrowed_fd socket) noexcept {
-    return ask_address(socket, &::getpeername);
+    return ask_address(socket, &os::getpeername);
 }
 
 int connect(int socket, const raw_address& address) noexcept {
-    if (::connect(socket, as_sockaddr(address), address.size) == 0) return 0;
+    if (os::connect(socket, as_sockaddr(address), address.size) == 0) return 0;
     return errno == EINTR ? -EINPROGRESS : -errno;
 }
 
 int accept(int listener) noexcept {
     for (;;) {
         const int fd =
-            above_standard(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+            above_standard(os::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (fd >= 0) return fd;
         if (errno != EINTR) return -errno;
     }
 }
 
 long receive_once(int socket, std::byte* into, std::size_t size) noexcept {
-    const ssize_t n = ::recv(socket, into, size, 0);
+    const ssize_t n = os::recv(socket, into, size, 0);
     return n >= 0 ? n : -errno;
 }
 
 long send_once(int socket, const std::byte* data, std::size_t size) noexcept {
-    const ssize_t n = ::send(socket, data, size, MSG_NOSIGNAL);
+    const ssize_t n = os::send(socket, data, size, MSG_NOSIGNAL);
     return n >= 0 ? n : -errno;
 }
 
@@ -139,7 +136,7 @@ long send(int socket, const slice* slices, std::size_t count) noexcept {
     message.msg_iov = reinterpret_cast<iovec*>(const_cast<slice*>(slices));
     message.msg_iovlen = count < max_slices ? count : max_slices;
     for (;;) {
-        const ssize_t n = ::sendmsg(socket, &message, MSG_NOSIGNAL);
+        const ssize_t n = os::sendmsg(socket, &message, MSG_NOSIGNAL);
         if (n >= 0) return n;
         if (errno != EINTR) return -errno;
     }
@@ -148,51 +145,51 @@ long send(int socket, const slice* slices, std::size_t count) noexcept {
 int take_error(int socket) noexcept {
     int error = 0;
     socklen_t size = sizeof error;
-    if (::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) < 0) return -errno;
+    if (os::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) < 0) return -errno;
     return error;
 }
 
 bool is_tcp(int socket) noexcept {
     int protocol = 0;
     socklen_t size = sizeof protocol;
-    return ::getsockopt(socket, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+    return os::getsockopt(socket, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
            protocol == IPPROTO_TCP;
 }
 
 long unacknowledged(int socket) noexcept {
     int bytes = 0;
-    return is_tcp(socket) && ::ioctl(socket, TIOCOUTQ, &bytes) == 0 ? bytes : 0;
+    return is_tcp(socket) && os::ioctl(socket, TIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
 result<unique_fd> duplicate(borrowed_fd socket) noexcept {
-    const int copy = ::fcntl(socket.get(), F_DUPFD_CLOEXEC, 3);
+    const int copy = os::fcntl(socket.get(), F_DUPFD_CLOEXEC, 3);
     if (copy < 0) return std::error_code{errno, std::system_category()};
     return unique_fd{copy};
 }
 
 long unread(int socket) noexcept {
     int bytes = 0;
-    return ::ioctl(socket, FIONREAD, &bytes) == 0 ? bytes : 0;
+    return os::ioctl(socket, FIONREAD, &bytes) == 0 ? bytes : 0;
 }
 
-int shutdown_write(int socket) noexcept { return ::shutdown(socket, SHUT_WR) == 0 ? 0 : -errno; }
+int shutdown_write(int socket) noexcept { return os::shutdown(socket, SHUT_WR) == 0 ? 0 : -errno; }
 
 result<void> set_option(borrowed_fd socket, option which, int value) noexcept {
     const auto [level, name] = name_of(which);
-    return check(::setsockopt(socket.get(), level, name, &value, sizeof value));
+    return check(os::setsockopt(socket.get(), level, name, &value, sizeof value));
 }
 
 result<int> get_option(borrowed_fd socket, option which) noexcept {
     const auto [level, name] = name_of(which);
     int value = 0;
     socklen_t size = sizeof value;
-    if (::getsockopt(socket.get(), level, name, &value, &size) < 0) return last_error();
+    if (os::getsockopt(socket.get(), level, name, &value, &size) < 0) return last_error();
     return value;
 }
 
 result<void> set_reset_on_close(borrowed_fd socket, bool on) noexcept {
     const linger value{on ? 1 : 0, 0};
-    return check(::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &value, sizeof value));
+    return check(os::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &value, sizeof value));
 }
 
 } // namespace dunlin::sys

@@ -1,9 +1,9 @@
 #include <dunlin/sys/stop_signals.hpp>
 
 #include <dunlin/sys/eventfd.hpp>
+#include <dunlin/sys/os.hpp>
 
 #include <atomic>
-#include <csignal>
 
 namespace dunlin::sys {
 
@@ -22,8 +22,8 @@ void handle(int signal_number) {
     if (came.exchange(true)) {
         struct sigaction plain{};
         plain.sa_handler = SIG_DFL;
-        ::sigaction(signal_number, &plain, nullptr);
-        ::raise(signal_number); // delivered when this handler returns
+        os::sigaction(signal_number, &plain, nullptr);
+        os::raise(signal_number); // delivered when this handler returns
         return;
     }
     signal_eventfd(wake_up.load());
@@ -31,8 +31,8 @@ void handle(int signal_number) {
 
 /// A signal that is ignored stays so: a shell starts background jobs that way (nohup(1)).
 void take_over(int signal_number, const struct sigaction& ours, struct sigaction& old) noexcept {
-    ::sigaction(signal_number, nullptr, &old);
-    if (old.sa_handler != SIG_IGN) ::sigaction(signal_number, &ours, nullptr);
+    os::sigaction(signal_number, nullptr, &old);
+    if (old.sa_handler != SIG_IGN) os::sigaction(signal_number, &ours, nullptr);
 }
 
 } // namespace
@@ -51,8 +51,8 @@ stop_signals::stop_signals(int eventfd) noexcept {
 
 stop_signals::~stop_signals() {
     if (!is_ours_) return;
-    ::sigaction(SIGINT, &old_interrupt, nullptr);
-    ::sigaction(SIGTERM, &old_terminate, nullptr);
+    os::sigaction(SIGINT, &old_interrupt, nullptr);
+    os::sigaction(SIGTERM, &old_terminate, nullptr);
     wake_up = -1; // for a handler that runs on another thread just now
     is_taken = false;
 }
