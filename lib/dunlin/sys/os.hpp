@@ -76,7 +76,7 @@ inline int epoll_pwait2(int set, ::epoll_event* events, int room, const void* ti
 #else
 
 // What a C library would do with a null pointer or a count below zero, these do too; what Linux
-// answers to calls that sys/ and the tests never make is ENOSYS. See sys_sim/calls.cpp.
+// answers to calls that sys/ and the tests never make, is not here.
 int accept4(int listener, ::sockaddr* address, ::socklen_t* size, int flags) noexcept;
 int bind(int socket, const ::sockaddr* address, ::socklen_t size) noexcept;
 int clock_gettime(::clockid_t clock, ::timespec* now) noexcept;
@@ -106,6 +106,7 @@ int poll(::pollfd* entries, ::nfds_t count, int milliseconds) noexcept;
 int pthread_sigmask(int how, const ::sigset_t* set, ::sigset_t* before) noexcept;
 int raise(int signal) noexcept;
 ::ssize_t read(int fd, void* into, std::size_t size) noexcept;
+::ssize_t readv(int fd, const ::iovec* parts, int count) noexcept;
 ::ssize_t recv(int socket, void* into, std::size_t size, int flags) noexcept;
 ::ssize_t recvmsg(int socket, ::msghdr* message, int flags) noexcept;
 ::ssize_t send(int socket, const void* data, std::size_t size, int flags) noexcept;
@@ -113,10 +114,12 @@ int raise(int signal) noexcept;
 int setsockopt(int socket, int level, int name, const void* value, ::socklen_t size) noexcept;
 int shutdown(int socket, int how) noexcept;
 int sigaction(int signal, const struct ::sigaction* wanted, struct ::sigaction* before) noexcept;
+int sigpending(::sigset_t* into) noexcept;
 int signalfd(int fd, const ::sigset_t* which, int flags) noexcept;
 int socket(int family, int type, int protocol) noexcept;
 int socketpair(int family, int type, int protocol, int* ends) noexcept;
 ::ssize_t write(int fd, const void* data, std::size_t size) noexcept;
+::ssize_t writev(int fd, const ::iovec* parts, int count) noexcept;
 
 #endif
 
