@@ -1,5 +1,7 @@
 #include <dunlin/sys_sim/call.hpp>
 
+#include <dunlin/sys_sim/fault.hpp>
+
 #include <cerrno>
 #include <cstring>
 
@@ -15,6 +17,16 @@ std::string_view name_of(call which) noexcept {
         "signalfd",      "socket",      "socketpair",    "write",    "getaddrinfo",
     };
     static_assert(sizeof names / sizeof *names == call_count);
+    return names[static_cast<std::size_t>(which)];
+}
+
+std::string_view name_of(fault which) noexcept {
+    static constexpr std::string_view names[] = {
+        "short transfer", "interrupted", "passing time", "spurious wake",  "small batch",
+        "shuffled",       "late",        "reset",        "refused memory", "no descriptor",
+        "aborted",        "pause",       "partition",    "clock jump",
+    };
+    static_assert(sizeof names / sizeof *names == fault_count);
     return names[static_cast<std::size_t>(which)];
 }
 

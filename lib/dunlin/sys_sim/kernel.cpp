@@ -95,8 +95,6 @@ void kernel::set_wall_clock(std::size_t number, std::int64_t offset) noexcept {
 
 void kernel::spare(std::size_t number, bool is_spared) { host_at(number).is_spared = is_spared; }
 
-bool kernel::is_spared() const noexcept { return hosts_[here_]->is_spared; }
-
 // ---- time
 
 bool kernel::is_later(const event& a, const event& b) noexcept {
@@ -195,25 +193,25 @@ bool may_be_interrupted(call which) noexcept {
     }
 }
 
-int by_chance(call which, const chances& odds, random_source& dice) noexcept {
-    if (may_be_interrupted(which) && dice.chance(odds.interrupted)) return EINTR;
+int by_chance(call which, kernel& in) {
+    const auto one_of = [&in](int a, int b) { return in.dice().below(2) == 0 ? a : b; };
+    if (may_be_interrupted(which) && in.strikes(fault::interrupted)) return EINTR;
     switch (which) {
     case call::accept4:
-        if (dice.chance(odds.no_descriptor)) return dice.below(2) == 0 ? EMFILE : ENFILE;
-        if (dice.chance(odds.aborted)) return ECONNABORTED;
-        if (dice.chance(odds.refused_memory)) return dice.below(2) == 0 ? ENOBUFS : ENOMEM;
-        return 0;
+        if (in.strikes(fault::no_descriptor)) return one_of(EMFILE, ENFILE);
+        if (in.strikes(fault::aborted)) return ECONNABORTED;
+        return in.strikes(fault::refused_memory) ? one_of(ENOBUFS, ENOMEM) : 0;
     case call::socket:
-        if (dice.chance(odds.no_descriptor)) return dice.below(2) == 0 ? EMFILE : ENFILE;
-        return dice.chance(odds.refused_memory) ? ENOBUFS : 0;
+        if (in.strikes(fault::no_descriptor)) return one_of(EMFILE, ENFILE);
+        return in.strikes(fault::refused_memory) ? ENOBUFS : 0;
     case call::send:
     case call::sendmsg:
-        if (dice.chance(odds.reset)) return ECONNRESET;
-        return dice.chance(odds.refused_memory) ? ENOBUFS : 0;
+        if (in.strikes(fault::reset)) return ECONNRESET;
+        return in.strikes(fault::refused_memory) ? ENOBUFS : 0;
     case call::recv:
-        return dice.chance(odds.reset) ? ECONNRESET : 0;
+        return in.strikes(fault::reset) ? ECONNRESET : 0;
     case call::epoll_ctl:
-        return dice.chance(odds.refused_memory) ? ENOMEM : 0;
+        return in.strikes(fault::refused_memory) ? ENOMEM : 0;
     default:
         return 0;
     }
@@ -221,15 +219,24 @@ int by_chance(call which, const chances& odds, random_source& dice) noexcept {
 
 } // namespace
 
+bool kernel::strikes(fault which, std::size_t host_number) {
+    const double odds = odds_[static_cast<std::size_t>(which)];
+    if (hosts_[host_number]->is_spared || !dice_.chance(odds)) return false;
+    const std::uint64_t number = ++last_strike_;
+    if (is_suppressed_ != nullptr && is_suppressed_(number)) return false;
+    strikes_.push_back({number, which, host_number, now_});
+    return true;
+}
+
 int kernel::begin_call(call which, int fd) {
     ++counters_.calls;
     host& at = here();
     const std::uint64_t ordinal = at.calls[static_cast<std::size_t>(which)]++;
     if (at.is_spared || at.is_down) return 0;
-    if (!is_in_event_ && dice_.chance(odds_.passing_time))
+    if (!is_in_event_ && strikes(fault::passing_time))
         advance_to(now_ + 1 + static_cast<std::int64_t>(dice_.below(5'000)));
     int failed = on_call_ != nullptr ? on_call_({here_, which, ordinal, fd}) : 0;
-    if (failed == 0) failed = by_chance(which, odds_, dice_);
+    if (failed == 0) failed = by_chance(which, *this);
     if (failed != 0) ++counters_.injected;
     return failed;
 }

@@ -12,6 +12,7 @@
 
 #include <dunlin/sys/address.hpp>
 #include <dunlin/sys_sim/call.hpp>
+#include <dunlin/sys_sim/fault.hpp>
 #include <dunlin/sys_sim/random.hpp>
 
 #include <cstddef>
@@ -34,21 +35,6 @@ struct link_quality {
     std::int64_t jitter = 0;     ///< Up to this much is added, evenly distributed.
     std::uint64_t bandwidth = 0; ///< Bytes a second; 0: no limit.
     bool is_cut = false; ///< Nothing gets through; it is sent again, later and later (RFC 6298).
-};
-
-/// How often the kernel does what it may do, though it seldom does: probabilities from 0 to 1.
-struct chances {
-    double short_transfer = 0; ///< Less is taken or has arrived than could be.
-    double interrupted = 0;    ///< EINTR, where the manual allows it.
-    double passing_time = 0;   ///< A few microseconds pass within a call, and what is due happens.
-    double spurious_wake = 0;  ///< epoll_wait reports a descriptor about which nothing is new.
-    double small_batch = 0;    ///< epoll_wait gives one event, though there are more.
-    double shuffled = 0;       ///< epoll_wait gives its events in another order.
-    double reset = 0;          ///< A connection is reset, as seen from a send or recv.
-    double refused_memory = 0; ///< ENOBUFS or ENOMEM from send, socket, epoll_ctl.
-    double no_descriptor = 0;  ///< EMFILE or ENFILE from accept4 and socket.
-    double aborted = 0;        ///< ECONNABORTED from accept4.
-    double late = 0;           ///< A segment takes far longer (up to 50 times the latency).
 };
 
 /// A call that is about to be made; what a scripted fault decides by.
@@ -148,11 +134,26 @@ public:
 
     // ---- faults
 
-    chances& odds() noexcept { return odds_; }
+    [[nodiscard]] fault_odds& odds() noexcept { return odds_; }
+    /// Rolls the dice for a fault at the current host. Each that strikes has a number, in order.
+    [[nodiscard]] bool strikes(fault which) { return strikes(which, here_); }
+    [[nodiscard]] bool strikes(fault which, std::size_t host_number);
+    /// Those with these numbers do not strike; what comes after them may then be others.
+    void suppress(std::function<bool(std::uint64_t number)> is_suppressed) {
+        is_suppressed_ = std::move(is_suppressed);
+    }
+    /// What has struck.
+    struct strike {
+        std::uint64_t number;
+        fault which;
+        std::size_t host;
+        std::int64_t when;
+    };
+    [[nodiscard]] const std::vector<strike>& strikes() const noexcept { return strikes_; }
     [[nodiscard]] random_source& dice() noexcept { return dice_; }
     /// Asked before each call: 0, or the errno it fails with.
     void on_call(std::function<int(const call_info&)> decide) { on_call_ = std::move(decide); }
-    /// The odds and `on_call` count on no call of hosts that are not set so (all are).
+    /// No fault befalls this host.
     void spare(std::size_t number, bool is_spared);
 
     // ---- what happened
@@ -169,7 +170,6 @@ public:
     /// Begins a call of the current host; gives the errno it is to fail with, or 0.
     int begin_call(call which, int fd);
     void end_call(call which, int fd, long argument, long result, std::string_view more = {});
-    [[nodiscard]] bool is_spared() const noexcept;
 
 private:
     struct event {
@@ -190,7 +190,10 @@ private:
     std::uint64_t last_event_ = 0;
     bool is_in_event_ = false;
     std::vector<std::pair<std::string, name_answer>> names_;
-    chances odds_;
+    fault_odds odds_ = {};
+    std::uint64_t last_strike_ = 0;
+    std::vector<strike> strikes_;
+    std::function<bool(std::uint64_t)> is_suppressed_;
     std::function<int(const call_info&)> on_call_;
     std::function<void()> on_deadlock_;
     std::function<void(std::string_view)> trace_;

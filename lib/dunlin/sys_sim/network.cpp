@@ -143,13 +143,14 @@ std::uint16_t network::any_port_to(const tcp& asking, const place& from, const p
     for (unsigned i = 0; i < count; ++i) {
         tried.port = static_cast<std::uint16_t>(first_ephemeral + (begin + i) % count);
         // A port that was bound to by hand is not taken for this.
-        const bool is_taken = number < sockets_.size() &&
-                              std::any_of(
-                                  sockets_[number].begin(), sockets_[number].end(),
-                                  [&](const auto& other) {
-                                      return other.get() != &asking &&
-                                             other->local().port == tried.port && !other->port_is_shared_;
-                                  });
+        const bool is_taken =
+            number < sockets_.size() && std::any_of(
+                                            sockets_[number].begin(), sockets_[number].end(),
+                                            [&](const auto& other) {
+                                                return other.get() != &asking &&
+                                                       other->local().port == tried.port &&
+                                                       !other->port_is_shared_;
+                                            });
         if (!is_taken && is_connection_free(asking, tried, to)) return tried.port;
     }
     return 0;
@@ -216,16 +217,14 @@ void network::send(tcp& from, segment what) {
     line_between& between = links_[key(here, there)];
     const link_quality& quality = between.quality;
     random_source& dice = kernel_.dice();
-    const bool is_spared = from.owner().is_spared;
     std::int64_t delay = quality.latency;
     if (quality.jitter > 0)
         delay += static_cast<std::int64_t>(dice.below(static_cast<std::uint64_t>(quality.jitter)));
-    if (!is_spared && dice.chance(kernel_.odds().late))
+    if (kernel_.strikes(fault::late, here))
         delay += static_cast<std::int64_t>(
             dice.below(static_cast<std::uint64_t>(50 * (quality.latency + ms))));
     // A piece of a transfer that was cut short comes a moment later.
-    if (!is_spared && what.what == segment::kind::data &&
-        dice.chance(kernel_.odds().short_transfer))
+    if (what.what == segment::kind::data && kernel_.strikes(fault::short_transfer, here))
         delay += static_cast<std::int64_t>(dice.below(50'000));
     if (delay == 0 && quality.bandwidth == 0 && !quality.is_cut && from.line.empty() &&
         !kernel_.host_at(there).is_down) {

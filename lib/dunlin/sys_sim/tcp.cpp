@@ -94,8 +94,7 @@ void tcp::push() {
         if (holds_back && unsent_.size() - sent_ < biggest_segment) break;
         std::size_t size =
             std::min({unsent_.size() - sent_, peer_window_ - sent_, biggest_segment});
-        if (!owner().is_spared && in.dice().chance(in.odds().short_transfer))
-            size = 1 + in.dice().below(size);
+        if (in.strikes(fault::short_transfer, owner().number())) size = 1 + in.dice().below(size);
         segment made{.what = segment::kind::data};
         // The urgent byte is the last of its segment.
         if (urgent_end_ > sent_ && urgent_end_ <= sent_ + size) {

@@ -356,8 +356,7 @@ long tcp::send(const void* data, std::size_t size, int flags) {
     }
     kernel& in = owner().in();
     room = std::min(room, size);
-    const bool is_cut_short =
-        room > 1 && !owner().is_spared && in.dice().chance(in.odds().short_transfer);
+    const bool is_cut_short = room > 1 && in.strikes(fault::short_transfer, owner().number());
     if (is_cut_short) room = 1 + in.dice().below(room - 1);
     if (room < size) wants_room_ = true;
     unsent_.push({static_cast<const char*>(data), room});

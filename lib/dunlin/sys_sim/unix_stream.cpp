@@ -107,7 +107,7 @@ long unix_stream::send(const void* data, std::size_t size, int flags) {
         peer_->whole_.push_back(piece + piece_cost);
         sent_ += piece + piece_cost;
         taken += piece;
-        if (!owner().is_spared && in.dice().chance(in.odds().short_transfer)) break;
+        if (in.strikes(fault::short_transfer, owner().number())) break;
     }
     if (taken == 0) return -EAGAIN;
     peer_->wake(wakes_readers);

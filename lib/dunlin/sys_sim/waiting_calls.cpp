@@ -45,15 +45,13 @@ int wait_on(int set_fd, ::epoll_event* events, int room, std::int64_t timeout) n
         [&](kernel& in, host& at, epoll_file& set) -> long {
             if (room <= 0 || room > most_events) return -EINVAL;
             at.is_woken = false;
-            const chances& odds = in.odds();
-            if (!at.is_spared && in.dice().chance(odds.spurious_wake))
-                set.wake_one(in.dice().bits());
+            if (in.strikes(fault::spurious_wake)) set.wake_one(in.dice().bits());
             const std::uint64_t handled = at.signals_handled;
             if (timeout != 0)
                 in.wait_until([&] { return set.has_ready() || at.signals_handled != handled; },
                               timeout < 0 ? -1 : deadline_after(in, timeout));
-            if (!at.is_spared && in.dice().chance(odds.shuffled)) set.shuffle();
-            if (!at.is_spared && room > 1 && in.dice().chance(odds.small_batch)) room = 1;
+            if (in.strikes(fault::shuffled)) set.shuffle();
+            if (room > 1 && in.strikes(fault::small_batch)) room = 1;
             const int count = set.collect(events, room);
             if (set.ready_count() != 0) at.is_woken = true;
             at.note_poll(count != 0);
