@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <limits>
 #include <new>
+#include <span>
 #include <utility>
 
 namespace dunlin {
@@ -20,9 +21,7 @@ constinit thread_local scheduler* current_scheduler = nullptr;
 
 constexpr std::int64_t forever = -1;
 constexpr std::uint64_t wake_key = std::numeric_limits<std::uint64_t>::max();
-constexpr long resumptions_a_turn = 256;
 constexpr std::int64_t far_ahead = std::int64_t{1} << 30; // nanoseconds
-constexpr std::uint8_t budget_an_entry = 64;
 
 constexpr epoll_flags lets_read = epoll_flags::in | epoll_flags::priority |
                                   epoll_flags::read_hangup | epoll_flags::hangup |
@@ -49,6 +48,7 @@ void scheduler::run_queue::append(run_queue& other) noexcept {
 
 scheduler::scheduler(scheduler_options options) noexcept
     : now_{sys::monotonic_now()}, watches_{*this}, timers_{now_}, options_{options} {
+    if (options_.events_a_turn > batch) options_.events_a_turn = batch;
     if (current_scheduler == nullptr) current_scheduler = this;
     auto made = epoll::create();
     if (!made) {
@@ -138,7 +138,7 @@ scheduler::as_current::~as_current() { current_scheduler = outer_; }
 
 [[gnu::always_inline]] inline void scheduler::run_entry(task_context& task) noexcept {
     running_ = &task;
-    task.budget = budget_an_entry;
+    task.budget = options_.operations_a_turn;
     bool goes_on = true;
     if (operation* const leaf = task.leaf) {
         goes_on = leaf->attempt();
@@ -166,7 +166,7 @@ scheduler::as_current::~as_current() { current_scheduler = outer_; }
     else if (wait != 0 && timers_.earliest() != timer_queue::never)
         wait = time_to_wait(wait);
 
-    const int count = epoll_.poll_raw(events_, wait);
+    const int count = epoll_.poll_raw(std::span{events_}.first(options_.events_a_turn), wait);
     now_ = sys::monotonic_now();
     ++counters_.turns;
     if (count > 0) {
@@ -180,7 +180,7 @@ scheduler::as_current::~as_current() { current_scheduler = outer_; }
         run_timers();
 
     long done = 0;
-    while (!ready_.is_empty() && done < resumptions_a_turn) {
+    while (!ready_.is_empty() && done < options_.resumptions_a_turn) {
         run_entry(ready_.pop_front());
         ++done;
         if (to_end_ != nullptr) [[unlikely]]

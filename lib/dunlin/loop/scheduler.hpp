@@ -43,6 +43,13 @@ enum class log_level : std::uint8_t { info, warning, error };
 struct scheduler_options {
     /// Hears what the library has to say (rarely anything); none by default. Loop thread.
     void (*log)(log_level, std::string_view, std::source_location) noexcept = nullptr;
+
+    /// How much is done at a time, each at least 1: entries of the run queue in a turn; operations
+    /// of a task that complete at once before it lets others run; events taken from epoll in a turn
+    /// (at most 256). The defaults suit servers. Small numbers bring rare orders about, for tests.
+    std::uint16_t resumptions_a_turn = 256;
+    std::uint16_t events_a_turn = 256;
+    std::uint8_t operations_a_turn = 64;
 };
 static_assert(std::is_trivially_destructible_v<scheduler_options>);
 

@@ -19,8 +19,6 @@ namespace dunlin::sys_sim {
 
 namespace {
 
-constexpr std::int64_t beginning = 1'000'000'000'000; // a machine has been up for a while
-
 kernel* current_kernel = nullptr;
 thread_local char this_thread;
 const char* its_thread = nullptr; ///< The one thread that may simulate.
@@ -35,7 +33,7 @@ std::uint64_t seed_of_environment() noexcept {
 } // namespace
 
 kernel::kernel(std::uint64_t seed)
-    : dice_{seed}, now_{beginning}, network_{std::make_unique<network>(*this)} {}
+    : dice_{seed}, now_{beginning()}, network_{std::make_unique<network>(*this)} {}
 
 kernel::~kernel() {
     const as_current here{*this};
@@ -113,7 +111,7 @@ void kernel::at(std::int64_t when, std::function<void()> what) {
     std::push_heap(events_.begin(), events_.end(), is_later);
 }
 
-void kernel::run_first_event() {
+void kernel::run_next_event() {
     std::pop_heap(events_.begin(), events_.end(), is_later);
     const event first = std::move(events_.back());
     events_.pop_back();
@@ -127,7 +125,7 @@ void kernel::run_first_event() {
 
 void kernel::advance_to(std::int64_t when) {
     while (!events_.empty() && events_.front().when <= when)
-        run_first_event();
+        run_next_event();
     now_ = std::max(now_, when);
 }
 
@@ -145,7 +143,7 @@ bool kernel::wait_until(const std::function<bool()>& is_done, std::int64_t deadl
                 stderr);
             std::abort();
         }
-        run_first_event();
+        run_next_event();
     }
     return true;
 }
@@ -252,7 +250,7 @@ void kernel::end_call(call which, int fd, long argument, long result, std::strin
     mix(static_cast<std::uint64_t>(result));
     mix(static_cast<std::uint64_t>(now_));
     if (trace_ == nullptr) return;
-    const std::int64_t since = now_ - beginning;
+    const std::int64_t since = now_ - beginning();
     char stamp[40];
     std::snprintf(stamp, sizeof stamp, "%lld.%09lld ",
                   static_cast<long long>(since / 1'000'000'000),

@@ -98,13 +98,19 @@ public:
 
     // ---- time
 
-    /// Nanoseconds since the beginning.
+    /// Nanoseconds of CLOCK_MONOTONIC.
     [[nodiscard]] std::int64_t now() const noexcept { return now_; }
+    /// What it was at first: a machine has been up for a while.
+    [[nodiscard]] static constexpr std::int64_t beginning() noexcept { return 1'000'000'000'000; }
     /// Nanoseconds of CLOCK_REALTIME minus those of CLOCK_MONOTONIC on that host.
     void set_wall_clock(std::size_t number, std::int64_t offset) noexcept;
 
     /// When something happens next by itself.
     [[nodiscard]] std::optional<std::int64_t> next_event() const noexcept;
+    /// Does the first of what is planned, at its time.
+    void run_next_event();
+    /// Time passes up to `when`, before which nothing is planned.
+    void pass_time_until(std::int64_t when) noexcept { now_ = when > now_ ? when : now_; }
     /// Time passes up to `when`; what is due on the way happens in order.
     void advance_to(std::int64_t when);
     /// Does `what` at `when` (not before now), in the name of no host.
@@ -179,7 +185,6 @@ private:
         std::function<void()> what;
     };
     static bool is_later(const event& a, const event& b) noexcept;
-    void run_first_event();
 
     random_source dice_;
     std::int64_t now_;

@@ -3,6 +3,7 @@
 #include <dunlin/sys_sim/host.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace dunlin::sys_sim {
@@ -80,6 +81,17 @@ void network::vanish(std::size_t host_number) {
         socket->vanish();
     std::erase_if(time_waits_,
                   [&](const time_wait& each) { return each.host_number == host_number; });
+}
+
+void network::reset_all(std::size_t host_number) {
+    if (host_number >= sockets_.size()) return;
+    const auto all = sockets_[host_number]; // those that end leave the list
+    for (const auto& socket : all) {
+        if (socket->state() == tcp_state::closed || socket->state() == tcp_state::listening)
+            continue;
+        socket->break_connection();
+        socket->fail(ECONNRESET);
+    }
 }
 
 std::size_t network::socket_count(std::size_t host_number) const noexcept {

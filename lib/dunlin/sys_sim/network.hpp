@@ -27,6 +27,8 @@ public:
     void remove(const tcp& socket);
     /// All of a host: its power is off.
     void vanish(std::size_t host_number);
+    /// Breaks all connections of a host, as its peers see it too.
+    void reset_all(std::size_t host_number);
     /// How many of a host still live, those without a descriptor included.
     [[nodiscard]] std::size_t socket_count(std::size_t host_number) const noexcept;
 

@@ -399,9 +399,13 @@ void tcp::release_port() {
 
 void tcp::give_up() {
     if (state_ == tcp_state::closed) return;
-    error_ = ETIMEDOUT;
     line.clear();
     be_done();
+    fail(ETIMEDOUT);
+}
+
+void tcp::fail(int error_number) {
+    error_ = error_number;
     if (!is_dead_) wake(EPOLLERR);
 }
 

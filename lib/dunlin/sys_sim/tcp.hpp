@@ -81,6 +81,8 @@ public:
     bool receive_syn(segment& arrived, const place& from, const place& to);
     /// It has crossed with a connection of the same two places: both are open (RFC 9293, 3.5).
     void open_simultaneously(const std::shared_ptr<tcp>& with, std::size_t window);
+    /// This end learns that its connection is broken.
+    void fail(int error_number);
     /// Nothing gets through, for too long.
     void give_up();
     /// Its host is gone.
