@@ -9,7 +9,7 @@ namespace dunlin::detail {
 
 namespace {
 
-constexpr std::size_t step = 16;             // block sizes are multiples of this
+constexpr std::size_t step = 16;             // from one block size to the next
 constexpr std::size_t largest = 1024;        // larger blocks are not kept
 constexpr std::size_t kept_bytes = 4U << 20; // of frames, per thread
 constexpr std::size_t kept_buffers = 64;     // per thread
@@ -110,9 +110,14 @@ void give_back(void* memory, std::size_t size) noexcept {
 
 std::uint64_t& word_of(void* frame) noexcept { return static_cast<std::uint64_t*>(frame)[-1]; }
 
-constexpr std::size_t round_up(std::size_t size) noexcept {
-    return (size + step - 1) & ~(step - 1);
+/// The size of the block for so many bytes. glibc's allocator has a word of its own in front of
+/// each block, which begin at multiples of 16: what fills the room between them is a word less.
+constexpr std::size_t block_size_for(std::size_t size) noexcept {
+    return ((size + step / 2 - 1) & ~(step - 1)) + step / 2;
 }
+static_assert(block_size_for(step + 1) == step + step / 2);
+static_assert(block_size_for(step + step / 2) == step + step / 2);
+static_assert(block_size_for(step + step / 2 + 1) == 2 * step + step / 2);
 
 } // namespace
 
@@ -120,7 +125,7 @@ void* allocate_frame(std::size_t size) noexcept {
     const bool is_root = here.root_is_expected;
     here.root_is_expected = false;
     const std::size_t room = is_root ? root_room : plain_room;
-    const std::size_t block_size = room + round_up(size);
+    const std::size_t block_size = block_size_for(room + size);
     auto* const block = static_cast<std::byte*>(take(block_size));
     if (block == nullptr) return nullptr;
     std::byte* const frame = block + room;
@@ -144,9 +149,9 @@ void* context_room_of(void* frame) noexcept {
     return static_cast<std::byte*>(frame) - root_room;
 }
 
-void* allocate_context() noexcept { return take(round_up(context_room)); }
+void* allocate_context() noexcept { return take(block_size_for(context_room)); }
 
-void free_context(void* room) noexcept { give_back(room, round_up(context_room)); }
+void free_context(void* room) noexcept { give_back(room, block_size_for(context_room)); }
 
 namespace {
 
