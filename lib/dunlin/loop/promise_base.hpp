@@ -39,16 +39,20 @@ public:
     /// Ends it with an error; the coroutine is never resumed again.
     void end_with(std::error_code why) noexcept {
         ending = how::error;
-        error = why;
+        error_value = why.value();
+        error_category = &why.category();
     }
     void end_with(std::exception_ptr thrown) noexcept {
         ending = how::exception;
         ::new (&exception) std::exception_ptr{static_cast<std::exception_ptr&&>(thrown)};
     }
 
+    /// Of one that has ended with an error.
+    [[nodiscard]] std::error_code error() const noexcept { return {error_value, *error_category}; }
+
     /// Ends it with the error of what it awaited; `path` is the way that error came so far.
     void end_with_error_of(const promise_base& awaited, error_path& path) noexcept {
-        end_with(awaited.error);
+        end_with(awaited.error());
         if (awaited.error_is_on_path)
             path.append(where);
         else
@@ -62,13 +66,14 @@ public:
     promise_base* parent = nullptr;  ///< Who awaits it; none for a task's root.
     std::source_location where;      ///< The `co_await` it stands at, first its beginning.
     union {
-        std::error_code error;
+        const std::error_category* error_category;
         std::exception_ptr exception;
     };
+    int error_value; ///< Apart from its category, so that there is no hole in the frame.
     how ending = how::not_yet;
     bool passes_error_up = false; ///< The parent awaits it with `or_return`.
     bool has_scope = false;       ///< The innermost scope of the task stands around this coroutine.
-    bool error_is_on_path = false; ///< `error` came by an `or_return`: its path is being recorded.
+    bool error_is_on_path = false; ///< It came by an `or_return`: its path is being recorded.
 };
 
 } // namespace detail

@@ -91,8 +91,8 @@ std::int64_t task_context::deadline_in_force() const noexcept {
 void detail::leave_scope(task_context& task, promise_base& ended) noexcept {
     ended.has_scope = false;
     const bool was_its_doing = task.leave_scope();
-    if (was_its_doing && ended.ending == promise_base::how::error && ended.error == errc::stopped)
-        ended.error = errc::timeout;
+    if (was_its_doing && ended.ending == promise_base::how::error && ended.error() == errc::stopped)
+        ended.end_with(errc::timeout);
 }
 
 } // namespace dunlin

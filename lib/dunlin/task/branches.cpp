@@ -120,7 +120,7 @@ void branches_operation::task_ended(task_context& ended) noexcept {
         if (over.root->ending == promise_base::how::exception) {
             thrown_ = over.root->exception;
         } else if (!has_value) {
-            error_ = over.root->error;
+            error_ = over.root->error();
             if (over.root->error_is_on_path && sched.path().size() != 0)
                 failed_at_ = sched.path()[0];
         }

@@ -95,12 +95,12 @@ void task_group::task_ended(task_context& ended) noexcept {
         if (policy_ == on_child_error::stop_siblings) request_stop();
         tell({}, root.exception, ended.spawned, &ended, nullptr);
     } else if (root.ending == detail::promise_base::how::error) {
-        const bool was_asked = stop_ != detail::stop_level::none && root.error == errc::stopped;
+        const bool was_asked = stop_ != detail::stop_level::none && root.error() == errc::stopped;
         if (!was_asked) {
             const detail::error_path* const path =
                 root.error_is_on_path ? &sched_->path() : nullptr;
-            note_error(root.error, path);
-            tell(root.error, nullptr, ended.spawned, &ended, path);
+            note_error(root.error(), path);
+            tell(root.error(), nullptr, ended.spawned, &ended, path);
         }
     }
     if (is_gone) {

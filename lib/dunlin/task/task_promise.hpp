@@ -245,7 +245,7 @@ private:
         rethrow_if_thrown();
         const ended_child frame{*awaited_};
         auto& child = *awaited_->promise_;
-        if (child.ending == promise_base::how::error) return T{child.error};
+        if (child.ending == promise_base::how::error) return T{child.error()};
         if constexpr (std::is_void_v<Value>)
             return success();
         else
