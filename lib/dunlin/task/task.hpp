@@ -13,6 +13,7 @@
 // stack with any compiler; nesting costs stack per level. See docs/design.md for why.
 #pragma once
 
+#include <dunlin/loop/call_place.hpp>
 #include <dunlin/loop/clock.hpp>
 #include <dunlin/loop/frame_pool.hpp>
 #include <dunlin/loop/operation.hpp>
@@ -27,7 +28,6 @@
 #include <cstdint>
 #include <exception>
 #include <new>
-#include <source_location>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -96,9 +96,8 @@ template <bool MayFail>
 class awaiting_promise : public promise_base {
 public:
     /// Until it awaits something, it stands at its beginning.
-    std::suspend_always
-    initial_suspend(std::source_location here = std::source_location::current()) noexcept {
-        where = here;
+    std::suspend_always initial_suspend(call_place here = __builtin_source_location()) noexcept {
+        where = to_source_location(here);
         return {};
     }
 
@@ -111,101 +110,99 @@ public:
     template <class Operation>
         requires(std::derived_from<Operation, operation>)
     auto await_transform(Operation&& awaited,
-                         std::source_location here = std::source_location::current()) noexcept {
-        where = here;
+                         call_place here = __builtin_source_location()) noexcept {
+        where = to_source_location(here);
         return operation_awaiter<Operation, spelling::look>{awaited, *context};
     }
     template <class Operation>
         requires(std::derived_from<Operation, operation>)
     auto await_transform(or_return_view<Operation>&& awaited,
-                         std::source_location here = std::source_location::current()) noexcept {
+                         call_place here = __builtin_source_location()) noexcept {
         must_be_io_task<Operation>();
-        where = here;
+        where = to_source_location(here);
         return operation_awaiter<Operation, spelling::or_return>{static_cast<Operation&>(awaited),
                                                                  *context};
     }
     template <class Operation>
         requires(std::derived_from<Operation, operation>)
     auto await_transform(or_throw_view<Operation>&& awaited,
-                         std::source_location here = std::source_location::current()) noexcept {
-        where = here;
+                         call_place here = __builtin_source_location()) noexcept {
+        where = to_source_location(here);
         return operation_awaiter<Operation, spelling::or_throw>{static_cast<Operation&>(awaited),
                                                                 *context};
     }
     template <class Operation>
         requires(std::derived_from<Operation, operation>)
     auto await_transform(ignore_view<Operation>&& awaited,
-                         std::source_location here = std::source_location::current()) noexcept {
-        where = here;
+                         call_place here = __builtin_source_location()) noexcept {
+        where = to_source_location(here);
         return operation_awaiter<Operation, spelling::ignore>{static_cast<Operation&>(awaited),
                                                               *context};
     }
 
     template <class T>
     auto await_transform(task<T>&& awaited,
-                         std::source_location here = std::source_location::current()) noexcept {
-        where = here;
+                         call_place here = __builtin_source_location()) noexcept {
+        where = to_source_location(here);
         return task_awaiter<T, spelling::look>{awaited};
     }
     template <class T>
     auto await_transform(or_return_view<task<T>>&& awaited,
-                         std::source_location here = std::source_location::current()) noexcept {
+                         call_place here = __builtin_source_location()) noexcept {
         must_be_io_task<T>();
-        where = here;
+        where = to_source_location(here);
         return task_awaiter<T, spelling::or_return>{static_cast<task<T>&>(awaited)};
     }
     template <class T>
     auto await_transform(or_throw_view<task<T>>&& awaited,
-                         std::source_location here = std::source_location::current()) noexcept {
-        where = here;
+                         call_place here = __builtin_source_location()) noexcept {
+        where = to_source_location(here);
         return task_awaiter<T, spelling::or_throw>{static_cast<task<T>&>(awaited)};
     }
     template <class T>
     auto await_transform(ignore_view<task<T>>&& awaited,
-                         std::source_location here = std::source_location::current()) noexcept {
-        where = here;
+                         call_place here = __builtin_source_location()) noexcept {
+        where = to_source_location(here);
         return task_awaiter<T, spelling::ignore>{static_cast<task<T>&>(awaited)};
     }
 
     template <class T>
     auto await_transform(scoped_task<T>&& awaited,
-                         std::source_location here = std::source_location::current()) noexcept {
-        where = here;
+                         call_place here = __builtin_source_location()) noexcept {
+        where = to_source_location(here);
         return scoped_awaiter<T, spelling::look>{awaited};
     }
     template <class T>
     auto await_transform(or_return_view<scoped_task<T>>&& awaited,
-                         std::source_location here = std::source_location::current()) noexcept {
+                         call_place here = __builtin_source_location()) noexcept {
         must_be_io_task<T>();
-        where = here;
+        where = to_source_location(here);
         return scoped_awaiter<T, spelling::or_return>{static_cast<scoped_task<T>&>(awaited)};
     }
     template <class T>
     auto await_transform(or_throw_view<scoped_task<T>>&& awaited,
-                         std::source_location here = std::source_location::current()) noexcept {
-        where = here;
+                         call_place here = __builtin_source_location()) noexcept {
+        where = to_source_location(here);
         return scoped_awaiter<T, spelling::or_throw>{static_cast<scoped_task<T>&>(awaited)};
     }
     template <class T>
     auto await_transform(ignore_view<scoped_task<T>>&& awaited,
-                         std::source_location here = std::source_location::current()) noexcept {
-        where = here;
+                         call_place here = __builtin_source_location()) noexcept {
+        where = to_source_location(here);
         return scoped_awaiter<T, spelling::ignore>{static_cast<scoped_task<T>&>(awaited)};
     }
 
-    fail await_transform(fail awaited,
-                         std::source_location here = std::source_location::current()) noexcept;
+    fail await_transform(fail awaited, call_place here = __builtin_source_location()) noexcept;
 
     template <class T>
-    passing<T>
-    await_transform(passing<T> awaited,
-                    std::source_location here = std::source_location::current()) noexcept;
+    passing<T> await_transform(passing<T> awaited,
+                               call_place here = __builtin_source_location()) noexcept;
 
     /// Everything else has another way: a task or an operation is awaited as a temporary (`co_await
     /// std::move(named)`), a plain result as `co_await or_return(r)`, and other awaitables belong
     /// to other frameworks.
     template <class Other>
-    void await_transform(Other&&, std::source_location = std::source_location::current()) = delete;
+    void await_transform(Other&&, call_place = __builtin_source_location()) = delete;
 
 private:
     template <class>

@@ -12,9 +12,9 @@ std::suspend_always awaiting_promise<MayFail>::final_suspend() const noexcept {
 }
 
 template <bool MayFail>
-fail awaiting_promise<MayFail>::await_transform(fail awaited, std::source_location here) noexcept {
+fail awaiting_promise<MayFail>::await_transform(fail awaited, call_place here) noexcept {
     must_be_io_task<void>();
-    where = here;
+    where = to_source_location(here);
     awaited.ending_ = this;
     return awaited;
 }
@@ -22,9 +22,9 @@ fail awaiting_promise<MayFail>::await_transform(fail awaited, std::source_locati
 template <bool MayFail>
 template <class T>
 passing<T> awaiting_promise<MayFail>::await_transform(passing<T> awaited,
-                                                      std::source_location here) noexcept {
+                                                      call_place here) noexcept {
     must_be_io_task<T>();
-    where = here;
+    where = to_source_location(here);
     awaited.ending_ = this;
     return awaited;
 }
