@@ -18,7 +18,7 @@ bool read_some_operation::begin() noexcept {
 bool read_some_operation::attempt() noexcept { return attempt_as<direction::input>(*this); }
 
 bool read_some_operation::try_now() noexcept {
-    outcome_ = sys::read_some(watch_->fd, into_.data(), into_.size());
+    outcome_ = detail::to_outcome(sys::read_some(watch_->fd, into_.data(), into_.size()));
     return outcome_ != -EAGAIN;
 }
 
@@ -30,7 +30,7 @@ bool put_some_operation::begin() noexcept {
 bool put_some_operation::attempt() noexcept { return attempt_as<direction::output>(*this); }
 
 bool put_some_operation::try_now() noexcept {
-    outcome_ = sys::write_some(watch_->fd, bytes_.data(), bytes_.size());
+    outcome_ = detail::to_outcome(sys::write_some(watch_->fd, bytes_.data(), bytes_.size()));
     return outcome_ != -EAGAIN;
 }
 

@@ -33,7 +33,7 @@ void io_operation::interrupt() noexcept {
 
 /// Nobody waits: the operation has failed already, or another one is where it wants to be.
 bool io_operation::refuse() noexcept {
-    const long why = detail::why_no_watch(*watch_);
+    const detail::outcome why = detail::why_no_watch(*watch_);
     outcome_ = why < 0 ? why : detail::failure(errc::busy);
     return finish();
 }

@@ -167,8 +167,8 @@ protected:
     enum class limit : std::uint8_t { none, span, deadline };
 
     task_context* context_ = nullptr;
-    detail::outcome outcome_ = 0;
     std::int64_t limit_ = 0; ///< Nanoseconds; see `limited_`.
+    detail::outcome outcome_ = 0;
     limit limited_ = limit::none;
     detail::spelling spelling_ = detail::spelling::look;
     bool is_waiting_ = false; ///< It is its task's leaf.

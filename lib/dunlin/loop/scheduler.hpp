@@ -11,6 +11,7 @@
 #include <dunlin/loop/clock.hpp>
 #include <dunlin/loop/error_path.hpp>
 #include <dunlin/loop/operation.hpp>
+#include <dunlin/loop/outcome.hpp>
 #include <dunlin/loop/task_context.hpp>
 #include <dunlin/loop/timer_queue.hpp>
 #include <dunlin/loop/watch.hpp>
@@ -175,7 +176,7 @@ public:
     }
 
     /// Adds it to epoll; 0 or a negative outcome.
-    [[nodiscard]] long register_watch(detail::watch& w) noexcept;
+    [[nodiscard]] detail::outcome register_watch(detail::watch& w) noexcept;
 
     /// One owner less. The last closes the descriptor (unless it is borrowed) and wakes who waits.
     void release_watch(detail::watch& w) noexcept;

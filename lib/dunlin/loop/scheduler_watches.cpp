@@ -16,7 +16,7 @@ constexpr epoll_flags interest = epoll_flags::in | epoll_flags::priority | epoll
 
 } // namespace
 
-long scheduler::register_watch(detail::watch& w) noexcept {
+detail::outcome scheduler::register_watch(detail::watch& w) noexcept {
     const borrowed_fd fd{w.fd};
     const std::uint64_t key = detail::watch_table::key_of(w);
     if (w.is_borrowed && !borrowed_.reserve()) return -ENOMEM;

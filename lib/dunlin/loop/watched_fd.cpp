@@ -25,7 +25,7 @@ constinit watch lost{.waiting = {&nobody, &nobody}, .fd = -1};
 
 } // namespace
 
-long why_no_watch(const watch& given) noexcept {
+outcome why_no_watch(const watch& given) noexcept {
     if (&given == &closed) return failure(errc::closed);
     if (&given == &out_of_memory) return -ENOMEM;
     if (&given == &lost) return failure(errc::stopped);

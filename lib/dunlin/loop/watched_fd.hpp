@@ -6,6 +6,7 @@
 // flags.
 #pragma once
 
+#include <dunlin/loop/outcome.hpp>
 #include <dunlin/loop/watch.hpp>
 #include <dunlin/sys/fd.hpp>
 #include <dunlin/util/api.hpp>
@@ -15,7 +16,7 @@
 namespace dunlin::detail {
 
 /// The outcome for a stand-in that `watched_fd::attach` gave; 0 if it is a true watch.
-[[nodiscard]] DUNLIN_API long why_no_watch(const watch& given) noexcept;
+[[nodiscard]] DUNLIN_API outcome why_no_watch(const watch& given) noexcept;
 
 /// The stand-in for what a loser of a race waited for.
 [[nodiscard]] watch& watch_of_lost() noexcept;

@@ -23,7 +23,7 @@ bool is_connected_to_itself(borrowed_fd socket, const sys::raw_address& peer) no
 } // namespace
 
 /// 0 when it is under way, or done; else -errno.
-long connect_operation::start() noexcept {
+detail::outcome connect_operation::start() noexcept {
     const sys::raw_address raw = detail::to_raw(where_);
     auto made = sys::stream_socket(raw);
     if (!made) return -made.assume_error().value();
@@ -35,7 +35,7 @@ long connect_operation::start() noexcept {
     // Only now: epoll reports a socket that was never connected as hung up.
     socket_ = detail::watched_fd::of_tcp(std::move(socket));
     watch_ = socket_.attach();
-    if (const long why = detail::why_no_watch(*watch_); why != 0) return why;
+    if (const detail::outcome why = detail::why_no_watch(*watch_); why != 0) return why;
     watch_->may_go(direction_) = started == 0;
     return 0;
 }

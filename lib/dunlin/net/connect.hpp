@@ -29,7 +29,7 @@ public:
 private:
     friend class io_operation;
     bool try_now() noexcept override;
-    [[nodiscard]] long start() noexcept;
+    [[nodiscard]] detail::outcome start() noexcept;
 
     endpoint where_;
     detail::watched_fd socket_;

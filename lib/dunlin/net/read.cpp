@@ -42,7 +42,7 @@ bool read_operation::begin() noexcept {
 bool read_operation::attempt() noexcept { return attempt_as<direction::input>(*this); }
 
 bool read_operation::try_now() noexcept {
-    outcome_ = receive(into_.data(), into_.size());
+    outcome_ = detail::to_outcome(receive(into_.data(), into_.size()));
     return outcome_ != -EAGAIN;
 }
 
@@ -63,7 +63,7 @@ bool read_buffer_operation::try_now() noexcept {
         return go_on_without(block, n);
     note(n, detail::buffer_size);
     block_ = block;
-    outcome_ = n;
+    outcome_ = detail::to_outcome(n);
     return true;
 }
 
@@ -72,13 +72,13 @@ bool read_buffer_operation::go_on_without(std::byte* block, long n) noexcept {
     if (n == -EINTR || (n == -EAGAIN && may_be_at_mark())) n = receive(block, detail::buffer_size);
     if (n > 0) {
         block_ = block;
-        outcome_ = n;
+        outcome_ = detail::to_outcome(n);
         return true;
     }
     detail::free_buffer(block);
     if (n == 0) watch_->has_ended = true;
     note(n, detail::buffer_size);
-    outcome_ = n;
+    outcome_ = detail::to_outcome(n);
     return n != -EAGAIN;
 }
 
@@ -94,7 +94,7 @@ bool read_exactly_operation::try_now() noexcept {
         const long n = receive(into_.data(), into_.size());
         if (n == -EAGAIN) return false;
         if (n <= 0) {
-            outcome_ = n == 0 ? detail::failure(errc::end_of_stream) : n;
+            outcome_ = n == 0 ? detail::failure(errc::end_of_stream) : detail::to_outcome(n);
             return true;
         }
         into_ = into_.subspan(static_cast<std::size_t>(n));

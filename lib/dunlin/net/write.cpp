@@ -16,7 +16,7 @@ bool write_some_operation::begin() noexcept {
 bool write_some_operation::attempt() noexcept { return attempt_as<direction::output>(*this); }
 
 bool write_some_operation::try_now() noexcept {
-    outcome_ = sys::send(watch_->fd, bytes_.data, bytes_.size);
+    outcome_ = detail::to_outcome(sys::send(watch_->fd, bytes_.data, bytes_.size));
     if (outcome_ == -EAGAIN) {
         note_full();
         return false;
@@ -51,7 +51,7 @@ bool write_operation::go_on_after(long n) noexcept {
             return false;
         }
         if (n < 0) {
-            outcome_ = n;
+            outcome_ = detail::to_outcome(n);
             return true;
         }
         const auto sent = static_cast<std::size_t>(n);
@@ -96,7 +96,7 @@ bool gather_operation::try_now() noexcept {
             return false;
         }
         if (n < 0) {
-            outcome_ = n;
+            outcome_ = detail::to_outcome(n);
             return true;
         }
         if (moved_ != nullptr) *moved_ += static_cast<std::size_t>(n);

@@ -14,7 +14,7 @@ bool signal_operation::attempt() noexcept { return attempt_as<direction::input>(
 
 bool signal_operation::try_now() noexcept {
     sys::signal_record record;
-    outcome_ = sys::read_signal(watch_->fd, record);
+    outcome_ = detail::to_outcome(sys::read_signal(watch_->fd, record));
     if (outcome_ == -EAGAIN) {
         note_empty();
         return false;

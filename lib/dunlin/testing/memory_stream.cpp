@@ -181,7 +181,8 @@ bool memory_read_operation::try_now() noexcept {
         outcome_ = 0;
         return from.has_ended;
     }
-    outcome_ = static_cast<long>(from.get(into_.data(), into_.size()));
+    constexpr std::size_t most = 0x7fff'f000; // as read(2)
+    outcome_ = static_cast<detail::outcome>(from.get(into_.data(), std::min(into_.size(), most)));
     link_.get()->is_unanswered(side_) = true;
     from.wake_writer();
     return true;
