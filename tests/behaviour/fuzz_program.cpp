@@ -440,6 +440,7 @@ private:
         switch (dice_.below(12)) {
         case 0:
         case 1:
+            if (at(slot).full) return;
             put({call::fill, slot});
             at(slot).full = true;
             return;
