@@ -195,8 +195,12 @@ private:
         };
         pollfd room{fd(s.slot), POLLOUT, 0};
         do {
-            while (fits(data.size()) | fits(256) | fits(1))
-                continue;
+            bool any = true;
+            while (any) {
+                any = fits(data.size());
+                any = fits(256) || any;
+                any = fits(1) || any;
+            }
             if (errno != EAGAIN) return error_name(errno);
         } while (::poll(&room, 1, longer_than_delayed_ack_ms) > 0 || fits(1));
         for (int i = 0; i < program_.slots; ++i)

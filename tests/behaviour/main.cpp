@@ -2,18 +2,21 @@
 // one (may be given several times), `--topic TOPIC` those of one file. Fails when a claim is false.
 #include "recorder.hpp"
 
-#include <algorithm>
 #include <cstdio>
-#include <cstring>
+#include <map>
 #include <set>
 
 using namespace behaviour;
 
 int main(int count, char** arguments) {
-    auto& all = situations();
-    std::stable_sort(all.begin(), all.end(), [](const situation& a, const situation& b) {
-        return std::strcmp(a.topic, b.topic) < 0;
-    });
+    // The linker's order of the files is nobody's wish.
+    std::map<std::string, std::vector<situation>> by_topic;
+    for (const auto& one : situations())
+        by_topic[one.topic].push_back(one);
+    std::vector<situation> all;
+    for (const auto& [topic, some] : by_topic)
+        all.insert(all.end(), some.begin(), some.end());
+
     bool list = false;
     std::set<std::string> names, topics;
     for (int i = 1; i < count; ++i) {

@@ -214,8 +214,12 @@ void recorder::fill(const std::string& label) {
     pollfd room{number(label), POLLOUT, 0};
     do {
         // Large pieces fill most of it, single bytes the rest.
-        while (fits(large.size()) | fits(512) | fits(1))
-            continue;
+        bool any = true;
+        while (any) {
+            any = fits(large.size());
+            any = fits(512) || any;
+            any = fits(1) || any;
+        }
     } while (::poll(&room, 1, longer_than_delayed_ack_ms) > 0 || fits(1));
     note("fill(" + label + ")");
 }
