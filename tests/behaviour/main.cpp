@@ -1,8 +1,10 @@
 // Runs the situations and prints what the kernel answered. `--list` names them, `--only NAME` runs
-// one (may be given several times), `--topic TOPIC` those of one file. Fails when a claim is false.
+// one (may be given several times), `--topic TOPIC` those of one file, `--except FILE` all but
+// those that a file names, one a line. Fails when a claim is false, or if such a name is none.
 #include "recorder.hpp"
 
 #include <cstdio>
+#include <fstream>
 #include <map>
 #include <set>
 
@@ -18,17 +20,23 @@ int main(int count, char** arguments) {
         all.insert(all.end(), some.begin(), some.end());
 
     bool list = false;
-    std::set<std::string> names, topics;
+    std::set<std::string> names, topics, left_out;
     for (int i = 1; i < count; ++i) {
         const std::string_view argument{arguments[i]};
         if (argument == "--list") {
             list = true;
         } else if (argument == "--only" && i + 1 < count) {
             names.insert(arguments[++i]);
+        } else if (argument == "--except" && i + 1 < count) {
+            std::ifstream file{arguments[++i]};
+            for (std::string line; std::getline(file, line);)
+                if (!line.empty() && line.front() != '#') left_out.insert(line);
         } else if (argument == "--topic" && i + 1 < count) {
             topics.insert(arguments[++i]);
         } else {
-            std::fprintf(stderr, "usage: behaviour [--list] [--only NAME]… [--topic TOPIC]…\n");
+            std::fprintf(
+                stderr,
+                "usage: behaviour [--list] [--only NAME]… [--topic TOPIC]… [--except FILE]\n");
             return 2;
         }
     }
@@ -40,6 +48,7 @@ int main(int count, char** arguments) {
             std::fprintf(stderr, "two situations are named \"%s\"\n", name);
             return 2;
         }
+        if (left_out.erase(name) != 0) continue;
         if (!names.empty() && !names.contains(name)) continue;
         if (!topics.empty() && !topics.contains(topic)) continue;
         ++run;
@@ -56,6 +65,10 @@ int main(int count, char** arguments) {
             ++failed;
             std::fprintf(stderr, "FAILED %s: %s\n%s", topic, name, t.failures().c_str());
         }
+    }
+    for (const auto& unknown : left_out) {
+        std::fprintf(stderr, "to be left out, but there is none: %s\n", unknown.c_str());
+        ++failed;
     }
     if (run == 0) {
         std::fprintf(stderr, "no such situation\n");
