@@ -44,6 +44,7 @@ struct belief {
     int peer = -1;
     long sent = 0;       // bytes
     int description = 0; // duplicates have the same
+    int waiting = 0;     // a listener's: connections that nobody accepted
     bool full = false;   // nothing more fits
     bool loose =
         false; // and something was read since: whether it is writable is the kernel's freedom
@@ -348,13 +349,17 @@ private:
         const int to = slot_of({kind::listener, kind::listener, kind::tcp, kind::stream});
         if (slot < 0 || to < 0) return;
         put({call::connect, slot, to});
+        if (at(to).what == kind::listener) ++at(to).waiting;
         at(slot).what = dice_.one_in(4) ? kind::tcp : kind::stream;
     }
     void accept() {
         const int listener = slot_of({kind::listener});
         const int slot = free_slot();
-        if (listener < 0 || slot < 0) return;
+        if (listener < 0 || slot < 0 || (at(listener).waiting == 0 && !dice_.one_in(4))) return;
         put({call::accept, slot, listener});
+        // Where nobody waits it will fail, and its slot stay free.
+        if (at(listener).waiting == 0) return;
+        --at(listener).waiting;
         believe(slot, kind::stream);
     }
     void make_more() {
