@@ -5,8 +5,8 @@
 #pragma once
 
 #include <dunlin/util/api.hpp>
+#include <dunlin/util/chrono.hpp>
 
-#include <chrono>
 #include <cstdint>
 #include <type_traits>
 

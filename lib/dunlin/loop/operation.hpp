@@ -16,8 +16,8 @@
 #include <dunlin/loop/outcome.hpp>
 #include <dunlin/loop/task_context.hpp>
 #include <dunlin/result.hpp>
+#include <dunlin/util/chrono.hpp>
 
-#include <chrono>
 #include <coroutine>
 #include <cstdint>
 #include <system_error>

@@ -11,9 +11,12 @@
 #include <limits>
 #include <new>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 namespace dunlin {
+
+static_assert(std::is_trivially_destructible_v<scheduler_options>);
 
 namespace {
 

@@ -18,14 +18,13 @@
 #include <dunlin/result.hpp>
 #include <dunlin/sys/epoll.hpp>
 #include <dunlin/util/api.hpp>
+#include <dunlin/util/chrono.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <source_location>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 namespace dunlin {
@@ -52,7 +51,6 @@ struct scheduler_options {
     std::uint16_t events_a_turn = 256;
     std::uint8_t operations_a_turn = 64;
 };
-static_assert(std::is_trivially_destructible_v<scheduler_options>);
 
 /// What a scheduler has done so far; for tests and dashboards.
 struct scheduler_counters {

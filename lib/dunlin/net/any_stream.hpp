@@ -47,27 +47,27 @@ protected:
 
 /// The awaiter behind `any_stream::read()`. It is the stream's own in disguise, so what that says
 /// about cancellation holds.
-class [[nodiscard]] any_read_buffer_operation final : public detail::erased_operation<buffer>,
-                                                      public spellings<any_read_buffer_operation> {
+class [[nodiscard]] DUNLIN_API any_read_buffer_operation final
+    : public detail::erased_operation<buffer>,
+      public spellings<any_read_buffer_operation> {
 public:
     explicit any_read_buffer_operation(detail::erased_stream* on) noexcept : on_{on} {}
     ~any_read_buffer_operation() = default;
-    bool begin() noexcept { return on_ == nullptr ? end_as_closed() : on_->begin_read(*this); }
+    bool begin() noexcept;
 
 private:
     detail::erased_stream* on_;
 };
 
 /// Likewise, behind `any_stream::read(span)`.
-class [[nodiscard]] any_read_operation final : public detail::erased_operation<std::size_t>,
-                                               public spellings<any_read_operation> {
+class [[nodiscard]] DUNLIN_API any_read_operation final
+    : public detail::erased_operation<std::size_t>,
+      public spellings<any_read_operation> {
 public:
     any_read_operation(detail::erased_stream* on, std::span<std::byte> into) noexcept
         : on_{on}, into_{into} {}
     ~any_read_operation() = default;
-    bool begin() noexcept {
-        return on_ == nullptr ? end_as_closed() : on_->begin_read(*this, into_);
-    }
+    bool begin() noexcept;
 
 private:
     detail::erased_stream* on_;
@@ -75,17 +75,15 @@ private:
 };
 
 /// Likewise, behind `any_stream::write`.
-class [[nodiscard]] any_write_operation final : public detail::erased_operation<void>,
-                                                public spellings<any_write_operation> {
+class [[nodiscard]] DUNLIN_API any_write_operation final : public detail::erased_operation<void>,
+                                                           public spellings<any_write_operation> {
 public:
     any_write_operation(detail::erased_stream* on, detail::slice bytes, std::size_t* moved) noexcept
         : on_{on}, bytes_{bytes}, moved_{moved} {
         if (moved_ != nullptr) *moved_ = 0;
     }
     ~any_write_operation() = default;
-    bool begin() noexcept {
-        return on_ == nullptr ? end_as_closed() : on_->begin_write(*this, bytes_, moved_);
-    }
+    bool begin() noexcept;
 
 private:
     detail::erased_stream* on_;
@@ -132,10 +130,7 @@ public:
     }
 
     /// Ends our half: the other side reads what was sent, then the end of the stream.
-    result<void> shutdown_write() noexcept {
-        if (inside_ == nullptr) return errc::closed;
-        return inside_->shutdown_write();
-    }
+    result<void> shutdown_write() noexcept;
 
     /// Closes it; whoever waits on it is told `closed`. Idempotent.
     void close() noexcept {

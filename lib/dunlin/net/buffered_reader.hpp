@@ -166,7 +166,7 @@ template <class T>
 io_task<T> buffered_reader<Stream>::frame(detail::frame_rule rule) {
     using answer = detail::frame_rule::answer;
     const turn mine{*this};
-    if (!mine.is_mine()) co_return result<T>{errc::busy};
+    if (!mine.is_mine()) co_return make_error_code(errc::busy);
     if (!ahead_.is_empty()) co_await detail::take_turn{}.or_return();
     bool is_over = false; // no more will come
     answer found = rule.look_at(ahead_.bytes());
@@ -178,8 +178,7 @@ io_task<T> buffered_reader<Stream>::frame(detail::frame_rule rule) {
             if (!is_over) ahead_.adopt(std::move(came));
         } else {
             const std::span<std::byte> room = ahead_.room(rule.most());
-            if (room.empty())
-                co_return result<T>{std::make_error_code(std::errc::not_enough_memory)};
+            if (room.empty()) co_return std::make_error_code(std::errc::not_enough_memory);
             const std::size_t count = co_await stream_.read(room).or_return();
             is_over = count == 0;
             ahead_.commit(count);
@@ -236,12 +235,11 @@ io_task<> buffered_reader<Stream>::read_exactly(std::span<std::byte> into, std::
 template <readable_stream Stream>
 io_task<buffer> buffered_reader<Stream>::read() {
     const turn mine{*this};
-    if (!mine.is_mine()) co_return result<buffer>{errc::busy};
+    if (!mine.is_mine()) co_return make_error_code(errc::busy);
     if (!ahead_.is_empty()) {
         co_await detail::take_turn{}.or_return();
         buffer taken = ahead_.take_buffer();
-        if (taken.is_end())
-            co_return result<buffer>{std::make_error_code(std::errc::not_enough_memory)};
+        if (taken.is_end()) co_return std::make_error_code(std::errc::not_enough_memory);
         co_return std::move(taken);
     }
     ahead_.give_back();
@@ -251,7 +249,7 @@ io_task<buffer> buffered_reader<Stream>::read() {
 template <readable_stream Stream>
 io_task<std::size_t> buffered_reader<Stream>::read(std::span<std::byte> into) {
     const turn mine{*this};
-    if (!mine.is_mine()) co_return result<std::size_t>{errc::busy};
+    if (!mine.is_mine()) co_return make_error_code(errc::busy);
     if (into.empty()) co_return std::size_t{0};
     if (!ahead_.is_empty()) {
         co_await detail::take_turn{}.or_return();

@@ -10,8 +10,8 @@
 #include <dunlin/task/scoped_task.hpp>
 #include <dunlin/task/task.hpp>
 #include <dunlin/util/assert.hpp>
+#include <dunlin/util/chrono.hpp>
 
-#include <chrono>
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
@@ -20,7 +20,6 @@
 #include <system_error>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 namespace dunlin::detail {
 
@@ -93,6 +92,9 @@ private:
     std::optional<scoped_task<result<T>>> scoped_;
 };
 
+/// In the place of a value, where there is none.
+struct no_value {};
+
 /// The base of the operations of `any_stream`. A derived class has `spellings` and a `begin`, which
 /// has `start` called with what makes the stream's own.
 template <class T>
@@ -144,7 +146,8 @@ protected:
 
     /// For a stream that is not there.
     bool end_as_closed() noexcept {
-        note(result<T>{errc::closed});
+        outcome_ = -1;
+        error_ = errc::closed;
         return finish();
     }
 
@@ -194,7 +197,7 @@ private:
 
     held_awaitable<T>* held_ = nullptr; ///< In `room_`.
     std::error_code error_;
-    [[no_unique_address]] std::conditional_t<std::is_void_v<T>, std::monostate, T> value_{};
+    [[no_unique_address]] std::conditional_t<std::is_void_v<T>, no_value, T> value_{};
     alignas(std::max_align_t) std::byte room_[96];
 };
 

@@ -12,8 +12,11 @@
 #include <exception>
 #include <functional>
 #include <source_location>
+#include <type_traits>
 
 namespace dunlin {
+
+static_assert(std::is_trivially_destructible_v<serve_options>);
 
 namespace {
 

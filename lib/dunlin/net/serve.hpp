@@ -19,8 +19,8 @@
 #include <dunlin/task/task.hpp>
 #include <dunlin/task/task_group.hpp>
 #include <dunlin/util/api.hpp>
+#include <dunlin/util/chrono.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -70,7 +70,6 @@ struct serve_options {
     /// Counted here, if given. It must outlive `serve`.
     serve_counters* counters = nullptr;
 };
-static_assert(std::is_trivially_destructible_v<serve_options>);
 
 namespace detail {
 

@@ -5,7 +5,11 @@
 
 #include <boost/outcome/try.hpp>
 
+#include <type_traits>
+
 namespace dunlin {
+
+static_assert(std::is_trivially_destructible_v<listen_options>);
 
 namespace {
 

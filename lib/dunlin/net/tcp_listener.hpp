@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 namespace dunlin {
@@ -33,7 +32,6 @@ struct listen_options {
     /// IPV6_V6ONLY: an IPv6 listener takes no IPv4 connections.
     bool v6_only = true;
 };
-static_assert(std::is_trivially_destructible_v<listen_options>);
 
 /// Closed when it dies. Move-only; not while an accept on it is pending.
 class [[nodiscard]] DUNLIN_API tcp_listener {

@@ -8,8 +8,8 @@
 #include <dunlin/result.hpp>
 #include <dunlin/sys/fd.hpp>
 #include <dunlin/util/api.hpp>
+#include <dunlin/util/chrono.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -164,8 +164,8 @@ public:
 
     /// The same for a timeout in any unit; one of more than 292 years counts as so many.
     template <class Rep, class Period>
-    [[nodiscard]] result<std::size_t> wait(std::span<event> out,
-                                           std::chrono::duration<Rep, Period> timeout) noexcept;
+    [[nodiscard]] auto wait(std::span<event> out,
+                            std::chrono::duration<Rep, Period> timeout) noexcept;
 
     /// One `epoll_wait` or `epoll_pwait2` and nothing else, for a loop that keeps its own time: the
     /// number of events, or -errno. So a signal gives -EINTR, an empty `out` -EINVAL, a closed set
@@ -265,8 +265,7 @@ saturated_nanoseconds(std::chrono::duration<Rep, Period> span) noexcept {
 } // namespace detail
 
 template <class Rep, class Period>
-result<std::size_t> epoll::wait(std::span<event> out,
-                                std::chrono::duration<Rep, Period> timeout) noexcept {
+auto epoll::wait(std::span<event> out, std::chrono::duration<Rep, Period> timeout) noexcept {
     return wait(out, std::optional{detail::saturated_nanoseconds(timeout)});
 }
 

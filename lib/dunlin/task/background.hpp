@@ -7,8 +7,7 @@
 
 #include <dunlin/task/task_group.hpp>
 #include <dunlin/util/api.hpp>
-
-#include <chrono>
+#include <dunlin/util/chrono.hpp>
 
 namespace dunlin {
 

@@ -85,6 +85,5 @@ private:
     alignas(void*) std::byte kept_[2 * sizeof(void*)] = {};
     void (*call_)(std::byte*, const child_failure&) noexcept = nullptr;
 };
-static_assert(std::is_trivially_destructible_v<error_hook>);
 
 } // namespace dunlin

@@ -12,7 +12,7 @@
 #include <dunlin/util/assert.hpp>
 
 #include <cstddef>
-#include <iterator>
+#include <span> // brings the concepts of iterators; <iterator> brings streams as well
 #include <type_traits>
 #include <utility>
 

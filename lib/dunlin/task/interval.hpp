@@ -13,8 +13,8 @@
 #include <dunlin/loop/clock.hpp>
 #include <dunlin/loop/operation.hpp>
 #include <dunlin/util/api.hpp>
+#include <dunlin/util/chrono.hpp>
 
-#include <chrono>
 #include <cstdint>
 
 namespace dunlin {

@@ -11,8 +11,11 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 namespace dunlin {
+
+static_assert(std::is_trivially_destructible_v<run_options>);
 
 namespace {
 

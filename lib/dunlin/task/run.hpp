@@ -6,9 +6,7 @@
 #include <dunlin/loop/scheduler.hpp>
 #include <dunlin/task/task.hpp>
 #include <dunlin/util/api.hpp>
-
-#include <chrono>
-#include <type_traits>
+#include <dunlin/util/chrono.hpp>
 
 namespace dunlin {
 
@@ -30,7 +28,6 @@ struct run_options {
     bool dump_on_sigusr1 = false;
     scheduler_options scheduler = {};
 };
-static_assert(std::is_trivially_destructible_v<run_options>);
 
 /// Runs `main` and whatever it spawns until `main` has ended, on a scheduler made for it on this
 /// thread; then ends the tasks of `background()`, politely first.

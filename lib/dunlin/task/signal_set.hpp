@@ -92,9 +92,9 @@ public:
     /// never comes this way.
     template <std::same_as<int>... Numbers>
         requires(sizeof...(Numbers) > 0)
-    [[nodiscard]] static result<signal_set> create(Numbers... numbers) noexcept {
+    [[nodiscard]] static auto create(Numbers... numbers) noexcept {
         const int all[] = {numbers...};
-        return create(std::span<const int>{all});
+        return create(std::span{all});
     }
     [[nodiscard]] static result<signal_set> create(std::span<const int> numbers) noexcept;
 

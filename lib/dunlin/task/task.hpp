@@ -20,8 +20,8 @@
 #include <dunlin/loop/promise_base.hpp>
 #include <dunlin/result.hpp>
 #include <dunlin/util/api.hpp>
+#include <dunlin/util/chrono.hpp>
 
-#include <chrono>
 #include <concepts>
 #include <coroutine>
 #include <cstddef>

@@ -4,9 +4,12 @@
 #include <dunlin/util/assert.hpp>
 
 #include <new>
+#include <type_traits>
 #include <utility>
 
 namespace dunlin {
+
+static_assert(std::is_trivially_destructible_v<error_hook>);
 
 // ---- the group
 

@@ -17,8 +17,8 @@
 #include <dunlin/task/invoke.hpp>
 #include <dunlin/task/task.hpp>
 #include <dunlin/util/api.hpp>
+#include <dunlin/util/chrono.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>

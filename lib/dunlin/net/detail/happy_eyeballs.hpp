@@ -8,8 +8,8 @@
 #include <dunlin/net/endpoint.hpp>
 #include <dunlin/net/tcp_socket.hpp>
 #include <dunlin/task/task.hpp>
+#include <dunlin/util/chrono.hpp>
 
-#include <chrono>
 #include <vector>
 
 namespace dunlin::detail {
