@@ -14,14 +14,12 @@
 //
 // Only what a kernel may choose is hidden, and as little of it as possible:
 //  - the order of events inside one epoll batch: sorted, unless --in-order;
-//  - how much fits into buffers: sends that must fit stay below 24,000 bytes for each direction,
-//  and
-//    `fill`, which sends until nothing more fits, does not say how much that was. Until its
+//  - how much fits into buffers: sends that must fit stay below 24,000 bytes for each direction.
+//    `fill`, which sends until nothing more fits, does not say how much that was, and until its
 //    receiver has been drained, FIONREAD there shows only that there is something, and a recv only
 //    that it got something;
 //  - when a full direction becomes writable again: from the first read out of it until it is
-//  drained
-//    (the generator lets nothing else happen then) the sender's OUT is not shown;
+//    drained (the generator lets nothing else happen then) the sender's OUT is not shown;
 //  - what Nagle's algorithm and delayed acknowledgements do with time: TCP_NODELAY is set on every
 //    socket, and TIOCOUTQ is not asked for. A socket that has ended its writing half is not
 //    registered edge-triggered, since the acknowledgement of that end is a wake-up (40 ms later, or

@@ -120,12 +120,12 @@ std::string recorder::port_symbol(int port) {
     return "p" + std::to_string(found - ports_.begin() + 1);
 }
 
-bool recorder::parse(const std::string& address, sockaddr_storage& out, socklen_t& size) const {
+void recorder::parse(const std::string& address, sockaddr_storage& out, socklen_t& size) const {
     out = {};
     if (address == "unspec") {
         out.ss_family = AF_UNSPEC;
         size = sizeof(sockaddr_in);
-        return true;
+        return;
     }
     const auto colon = address.rfind(':');
     std::string host = address.substr(0, colon);
@@ -149,7 +149,6 @@ bool recorder::parse(const std::string& address, sockaddr_storage& out, socklen_
         std::memcpy(&out, &four, sizeof four);
         size = sizeof four;
     }
-    return true;
 }
 
 std::string recorder::show(const sockaddr_storage& address, socklen_t size) {

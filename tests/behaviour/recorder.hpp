@@ -33,8 +33,6 @@ public:
     const outcome& is(std::string_view expected) const;
     const outcome& fails(int expected) const;
 
-    long value() const { return value_; }
-    int error() const { return error_; }
     const std::string& shown() const { return shown_; }
 
 private:
@@ -202,7 +200,6 @@ public:
 
 private:
     friend class outcome;
-    struct address_room;
 
     outcome line(const std::string& call, long value, int error, const std::string& shown = {});
     outcome opened(const std::string& call, const std::string& label, int fd, int error,
@@ -211,7 +208,7 @@ private:
                         const std::string& also = {});
     outcome control(int operation, const char* name, const std::string& set,
                     const std::string& label, std::uint32_t events);
-    bool parse(const std::string& address, sockaddr_storage& out, socklen_t& size) const;
+    void parse(const std::string& address, sockaddr_storage& out, socklen_t& size) const;
     std::string show(const sockaddr_storage& address, socklen_t size);
     std::string port_symbol(int port);
     std::string relative(int fd) const;
@@ -227,7 +224,7 @@ private:
     unsigned pattern_ = 0;
 };
 
-/// One thing that a kernel does, by name; `file` groups them.
+/// One thing that a kernel does, by name; the topic is its file's.
 struct situation {
     const char* topic;
     const char* name;
