@@ -24,6 +24,8 @@
 //    socket, and TIOCOUTQ is not asked for. A socket that has ended its writing half is not
 //    registered edge-triggered, since the acknowledgement of that end is a wake-up (40 ms later, or
 //    with the peer's next data). `fill` and `drain` wait longer than an acknowledgement is delayed;
+//  - which port an unbound socket gets: it is bound before it connects, since it might get the one
+//    it connects to, and then be connected with itself;
 //  - numbers of descriptors and ports: not shown. The situations (main.cpp) show the former.
 // Not generated, since they would block or take seconds: blocking sockets, lingering for a time,
 // and what needs a retransmission to arrive.
@@ -147,6 +149,12 @@ private:
     }
 
     std::string connect(const step& s) {
+        // Unbound it might get, by chance, the very port that it connects to: itself.
+        sockaddr_in own{};
+        socklen_t own_size = sizeof own;
+        if (::getsockname(fd(s.slot), reinterpret_cast<sockaddr*>(&own), &own_size) == 0 &&
+            own.sin_family == AF_INET && own.sin_port == 0)
+            bind(fd(s.slot));
         sockaddr_in to{};
         socklen_t size = sizeof to;
         const bool named =
