@@ -2,6 +2,7 @@
 // (hand-made peers, the behaviour suite) and are linked a second time, with `-Wl,--wrap=…` for each
 // of these
 // (`simulated_calls` in meson.build) and with libdunlin-sim.
+#define DUNLIN_SIMULATED
 #include <dunlin/sys/os.hpp>
 
 #include <cerrno>

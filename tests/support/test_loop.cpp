@@ -2,18 +2,11 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <filesystem>
-#include <iterator>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
 namespace dunlin::test {
-
-std::size_t open_descriptors() {
-    const std::filesystem::directory_iterator entries{"/proc/self/fd"};
-    return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
-}
 
 test_loop::test_loop(scheduler_options options)
     : open_before_{open_descriptors()}, scheduler_{std::in_place, options} {
