@@ -126,6 +126,10 @@ def run_tests(name, suites, cxx, options, patience, builds_all):
     if symbolizer := shutil.which("llvm-symbolizer-19"):
         environment |= {"ASAN_SYMBOLIZER_PATH": symbolizer, "TSAN_SYMBOLIZER_PATH": symbolizer}
 
+    # Links in a third of the time. What g++ compiles is linked by the default linker, so both are tested.
+    if cxx.startswith("clang") and shutil.which("ld.lld"):
+        environment.setdefault("CXX_LD", "lld")
+
     # `meson setup` of a folder that exists would ignore changed options; --wipe would build all again.
     setup = ["meson", "setup", *(["--reconfigure"] if (folder / "build.ninja").exists() else []), folder,
              "-Dwerror=true", "-Dtests=enabled", "-Dapps=enabled", *options]
