@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include <sys/resource.h>
+
 namespace os = dunlin::sys::os;
 
 extern "C" {
@@ -43,6 +45,11 @@ int __wrap_pipe2(int*, int);
 int __wrap_poll(pollfd*, nfds_t, int);
 int __wrap_pthread_sigmask(int, const sigset_t*, sigset_t*);
 int __wrap_raise(int);
+int __wrap_sigqueue(pid_t, int, sigval);
+int __wrap_getrlimit(__rlimit_resource_t, rlimit*);
+int __wrap_setrlimit(__rlimit_resource_t, const rlimit*);
+int __wrap_getrlimit64(__rlimit_resource_t, rlimit*);
+int __wrap_setrlimit64(__rlimit_resource_t, const rlimit*);
 ssize_t __wrap_read(int, void*, size_t);
 ssize_t __wrap_recv(int, void*, size_t, int);
 ssize_t __wrap_recvfrom(int, void*, size_t, int, sockaddr*, socklen_t*);
@@ -53,6 +60,7 @@ ssize_t __wrap_sendto(int, const void*, size_t, int, const sockaddr*, socklen_t)
 int __wrap_setsockopt(int, int, int, const void*, socklen_t);
 int __wrap_shutdown(int, int);
 int __wrap_sigaction(int, const struct sigaction*, struct sigaction*);
+sighandler_t __wrap_signal(int, sighandler_t);
 int __wrap_signalfd(int, const sigset_t*, int);
 int __wrap_sigprocmask(int, const sigset_t*, sigset_t*);
 int __wrap_socket(int, int, int);
@@ -146,6 +154,22 @@ int __wrap_pthread_sigmask(int how, const sigset_t* set, sigset_t* before) {
     return os::pthread_sigmask(how, set, before);
 }
 int __wrap_raise(int signal) { return os::raise(signal); }
+int __wrap_sigqueue(pid_t, int signal, sigval value) { return os::sigqueue(signal, value); }
+int __wrap_getrlimit(__rlimit_resource_t, rlimit* into) { // of descriptors: no test asks for others
+    into->rlim_cur = os::descriptor_limit();
+    into->rlim_max = RLIM_INFINITY;
+    return 0;
+}
+int __wrap_setrlimit(__rlimit_resource_t, const rlimit* limit) {
+    os::set_descriptor_limit(limit->rlim_cur);
+    return 0;
+}
+int __wrap_getrlimit64(__rlimit_resource_t which, rlimit* into) {
+    return __wrap_getrlimit(which, into);
+}
+int __wrap_setrlimit64(__rlimit_resource_t which, const rlimit* limit) {
+    return __wrap_setrlimit(which, limit);
+}
 ssize_t __wrap_read(int fd, void* into, size_t size) { return os::read(fd, into, size); }
 ssize_t __wrap_recv(int socket, void* into, size_t size, int flags) {
     return os::recv(socket, into, size, flags);
@@ -174,6 +198,13 @@ int __wrap_setsockopt(int socket, int level, int name, const void* value, sockle
 int __wrap_shutdown(int socket, int how) { return os::shutdown(socket, how); }
 int __wrap_sigaction(int signal, const struct sigaction* wanted, struct sigaction* before) {
     return os::sigaction(signal, wanted, before);
+}
+sighandler_t __wrap_signal(int signal, sighandler_t wanted) {
+    struct sigaction ours{};
+    ours.sa_handler = wanted;
+    ours.sa_flags = SA_RESTART;
+    struct sigaction before{};
+    return os::sigaction(signal, &ours, &before) == 0 ? before.sa_handler : SIG_ERR;
 }
 int __wrap_signalfd(int fd, const sigset_t* which, int flags) {
     return os::signalfd(fd, which, flags);

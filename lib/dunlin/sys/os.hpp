@@ -103,6 +103,11 @@ int listen(int socket, int backlog) noexcept;
 int open(const char* path, int flags) noexcept;
 int pipe2(int* ends, int flags) noexcept;
 int poll(::pollfd* entries, ::nfds_t count, int milliseconds) noexcept;
+/// sigqueue(3) to this process.
+int sigqueue(int signal, ::sigval value) noexcept;
+/// RLIMIT_NOFILE.
+std::size_t descriptor_limit() noexcept;
+void set_descriptor_limit(std::size_t most) noexcept;
 int pthread_sigmask(int how, const ::sigset_t* set, ::sigset_t* before) noexcept;
 int raise(int signal) noexcept;
 ::ssize_t read(int fd, void* into, std::size_t size) noexcept;

@@ -108,6 +108,12 @@ int open(const char* path, int flags) noexcept {
     }));
 }
 
+std::size_t descriptor_limit() noexcept { return kernel::current().here().most_descriptors; }
+
+void set_descriptor_limit(std::size_t most) noexcept {
+    kernel::current().here().most_descriptors = most;
+}
+
 // ---- using them
 
 int close(int fd) noexcept {

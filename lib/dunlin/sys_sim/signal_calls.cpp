@@ -96,6 +96,20 @@ int kill(int process, int signal) noexcept {
     }));
 }
 
+int sigqueue(int signal, ::sigval value) noexcept {
+    return to_errno(make(call::kill, -1, signal, [&](kernel&, host& at) -> long {
+        if (!is_signal(signal)) return -EINVAL;
+        ::siginfo_t about{};
+        about.si_signo = signal;
+        about.si_code = SI_QUEUE;
+        about.si_pid = ::getpid();
+        about.si_uid = ::getuid();
+        about.si_value = value;
+        at.send_signal(signal, about);
+        return 0;
+    }));
+}
+
 int signalfd(int fd, const ::sigset_t* which, int flags) noexcept {
     return to_errno(make(call::signalfd, fd, -1, [&](kernel&, host& at) -> long {
         if ((flags & ~(SFD_NONBLOCK | SFD_CLOEXEC)) != 0) return -EINVAL;

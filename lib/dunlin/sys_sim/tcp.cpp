@@ -39,8 +39,14 @@ std::size_t tcp::send_room() const noexcept {
     return capacity > unsent_.size() ? capacity - unsent_.size() : 0;
 }
 
+/// Half of it is for what the kernel adds to the bytes, where it was asked for (socket(7)).
+std::size_t tcp::receive_capacity() const noexcept {
+    const auto size = static_cast<std::size_t>(receive_buffer_);
+    return receive_buffer_is_set_ ? size / 2 : size;
+}
+
 std::size_t tcp::window() const noexcept {
-    const auto capacity = static_cast<std::size_t>(receive_buffer_) / 2;
+    const std::size_t capacity = receive_capacity();
     return capacity > received_.size() ? capacity - received_.size() : 0;
 }
 
@@ -127,7 +133,7 @@ void tcp::acknowledge(std::size_t bytes, bool fin) {
 void tcp::report_window() {
     if (state_ == tcp_state::closed || state_ == tcp_state::listening) return;
     const std::size_t room = window();
-    const std::size_t worth = static_cast<std::size_t>(receive_buffer_) / 4;
+    const std::size_t worth = receive_capacity() / 2;
     if (room > advertised_ && (room - advertised_ >= worth || received_.is_empty()))
         acknowledge(0, false);
 }
@@ -310,6 +316,7 @@ bool tcp::receive_syn(segment& arrived, const place& from, const place& to) {
     child->lingers_ = lingers_;
     child->linger_seconds_ = linger_seconds_;
     child->receive_buffer_ = receive_buffer_;
+    child->receive_buffer_is_set_ = receive_buffer_is_set_;
     child->send_buffer_ = send_buffer_;
     child->send_buffer_is_set_ = send_buffer_is_set_;
     child->keep_idle_ = keep_idle_;

@@ -117,6 +117,7 @@ private:
     [[nodiscard]] std::shared_ptr<tcp> self();
     [[nodiscard]] std::size_t send_room() const noexcept;
     [[nodiscard]] std::size_t window() const noexcept;
+    [[nodiscard]] std::size_t receive_capacity() const noexcept;
     [[nodiscard]] bool has_room_to_report() const noexcept;
     [[nodiscard]] bool is_readable() const noexcept;
     void transmit(segment::kind what);
@@ -189,6 +190,7 @@ private:
     bool more_follows_ = false; ///< MSG_MORE
     std::size_t low_mark_ = 1;  ///< SO_RCVLOWAT
     bool send_buffer_is_set_ = false;
+    bool receive_buffer_is_set_ = false;
     int keep_idle_ = 7200;
     int keep_interval_ = 75;
     int keep_count_ = 9;

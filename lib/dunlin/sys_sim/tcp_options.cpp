@@ -26,6 +26,7 @@ long tcp::set_option(int level, int option, const void* value, ::socklen_t size)
             return 0;
         }
         const long outcome = socket_file::set_option(level, option, value, size);
+        if (outcome == 0 && option == SO_RCVBUF) receive_buffer_is_set_ = true;
         if (outcome == 0 && option == SO_SNDBUF) {
             send_buffer_is_set_ = true;
             note_room();
