@@ -24,6 +24,8 @@ RANKS = {"result.hpp": 0, "version.hpp": 0, "util": 0, "sys": 1, "loop": 2, "tas
 # These stand beside their rank: they may include nothing but what is named.
 ONLY = {"result.hpp": {"version.hpp"}, "version.hpp": set(), "util": {"util"},
         "sys": {"result.hpp", "util", "sys"}, "sys_sim": {"result.hpp", "util", "sys", "sys_sim"}}
+# And these what has no rank.
+BESIDES = {"sim": {"sys_sim"}}
 
 # Of sys/, users see the epoll object and the descriptor handles.
 PUBLIC_IN_SYS = {"sys/fd.hpp", "sys/epoll.hpp", "sys/error.hpp", "sys/resolver_error.hpp"}
@@ -66,7 +68,7 @@ def is_public(name):
 def may_include(here, there):
     if here in ONLY:
         return there in ONLY[here]
-    if there in ("util", "result.hpp", "version.hpp") or here == there:
+    if there in ("util", "result.hpp", "version.hpp", *BESIDES.get(here, ())) or here == there:
         return True
     if here not in RANKS:
         return False

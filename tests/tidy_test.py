@@ -112,14 +112,16 @@ class Layers(unittest.TestCase):
                              ("task/a.cpp", "dunlin/net/a.hpp"), ("task/a.hpp", "dunlin/sync/event.hpp"),
                              ("util/a.hpp", "dunlin/sys/fd.hpp"), ("result.hpp", "dunlin/util/a.hpp"),
                              ("util/a.hpp", "dunlin/result.hpp"), ("http/a.cpp", "dunlin/testing/a.hpp"),
-                             ("net/a.cpp", "dunlin/dunlin.hpp"), ("sys_sim/a.cpp", "dunlin/loop/a.hpp")):
+                             ("net/a.cpp", "dunlin/dunlin.hpp"), ("sys_sim/a.cpp", "dunlin/loop/a.hpp"),
+                             ("net/a.cpp", "dunlin/sys_sim/a.hpp"), ("sim/a.hpp", "dunlin/sys_sim/a.hpp")):
             with self.subTest(name=name, header=header):
                 self.assertEqual(len(self.problems(name, header)), 1)
 
     def test_an_include_that_points_right_is_not(self):
         for name, header in (("net/a.cpp", "dunlin/sys/socket.hpp"), ("loop/a.hpp", "dunlin/util/a.hpp"),
                              ("sync/a.hpp", "dunlin/task/task.hpp"), ("dunlin.hpp", "dunlin/net/a.hpp"),
-                             ("sys/a.hpp", "dunlin/result.hpp"), ("net/a.hpp", "dunlin/net/b.hpp")):
+                             ("sys/a.hpp", "dunlin/result.hpp"), ("net/a.hpp", "dunlin/net/b.hpp"),
+                             ("sim/a.cpp", "dunlin/sys_sim/a.hpp")):
             with self.subTest(name=name, header=header):
                 self.assertEqual(self.problems(name, header), [])
 
