@@ -3,6 +3,7 @@
 
 #include <dunlin/sys/address.hpp>
 #include <dunlin/sys_sim/call.hpp>
+#include <dunlin/sys_sim/fault.hpp>
 #include <dunlin/sys_sim/file.hpp>
 
 #include <array>
@@ -78,7 +79,8 @@ public:
     std::uint64_t polls_now = 0;
     std::uint64_t idle_polls = 0;
     void note_poll(bool had_events) noexcept;
-    std::array<std::uint64_t, call_count> calls = {}; ///< By kind.
+    std::array<std::uint64_t, call_count> calls = {};  ///< By kind.
+    std::array<std::uint64_t, fault_count> rolls = {}; ///< Likewise: whether it strikes here.
 
     void drop_all_descriptors();
     /// Standard input, output and error.

@@ -32,7 +32,8 @@ std::uint64_t seed_of_environment() noexcept {
 } // namespace
 
 kernel::kernel(std::uint64_t seed)
-    : dice_{seed}, now_{beginning()}, network_{std::make_unique<network>(*this)} {}
+    : dice_{seed}, fault_seed_{seed ^ 0x2545'f491'4f6c'dd1d}, now_{beginning()},
+      network_{std::make_unique<network>(*this)} {}
 
 kernel::~kernel() {
     const as_current here{*this};
@@ -220,10 +221,13 @@ int by_chance(call which, kernel& in) {
 } // namespace
 
 bool kernel::strikes(fault which, std::size_t host_number) {
-    const double odds = odds_[static_cast<std::size_t>(which)];
-    if (hosts_[host_number]->is_spared || !dice_.chance(odds)) return false;
-    const std::uint64_t number = ++last_strike_;
-    if (is_suppressed_ != nullptr && is_suppressed_(number)) return false;
+    const auto kind = static_cast<std::size_t>(which);
+    host& at = *hosts_[host_number];
+    if (at.is_spared || odds_[kind] <= 0) return false;
+    const std::uint64_t number = (++at.rolls[kind] << 16) + (host_number << 4) + kind;
+    random_source die{fault_seed_ + number * 0xd134'2543'de82'ef95};
+    if (!die.chance(odds_[kind])) return false;
+    if (is_suppressed_ != nullptr && is_suppressed_(number, which)) return false;
     strikes_.push_back({number, which, host_number, now_});
     return true;
 }

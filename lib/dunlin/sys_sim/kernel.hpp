@@ -141,11 +141,13 @@ public:
     // ---- faults
 
     [[nodiscard]] fault_odds& odds() noexcept { return odds_; }
-    /// Rolls the dice for a fault at the current host. Each that strikes has a number, in order.
+    /// Rolls for a fault at the current host. Each roll has a number, made of the kind, the host
+    /// and how many such rolls there were: its outcome depends on that and the seed alone, so that
+    /// a fault that is taken away changes as little as can be of what comes after it.
     [[nodiscard]] bool strikes(fault which) { return strikes(which, here_); }
     [[nodiscard]] bool strikes(fault which, std::size_t host_number);
-    /// Those with these numbers do not strike; what comes after them may then be others.
-    void suppress(std::function<bool(std::uint64_t number)> is_suppressed) {
+    /// Those for which this is true do not strike.
+    void suppress(std::function<bool(std::uint64_t number, fault which)> is_suppressed) {
         is_suppressed_ = std::move(is_suppressed);
     }
     /// What has struck.
@@ -187,6 +189,7 @@ private:
     static bool is_later(const event& a, const event& b) noexcept;
 
     random_source dice_;
+    std::uint64_t fault_seed_;
     std::int64_t now_;
     std::size_t here_ = 0;
     std::vector<std::unique_ptr<host>> hosts_;
@@ -196,9 +199,8 @@ private:
     bool is_in_event_ = false;
     std::vector<std::pair<std::string, name_answer>> names_;
     fault_odds odds_ = {};
-    std::uint64_t last_strike_ = 0;
     std::vector<strike> strikes_;
-    std::function<bool(std::uint64_t)> is_suppressed_;
+    std::function<bool(std::uint64_t, fault)> is_suppressed_;
     std::function<int(const call_info&)> on_call_;
     std::function<void()> on_deadlock_;
     std::function<void(std::string_view)> trace_;
