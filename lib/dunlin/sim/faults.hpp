@@ -38,6 +38,22 @@ struct faults {
     [[nodiscard]] DUNLIN_API static faults storm(std::uint64_t seed) noexcept;
 };
 
+/// The faults of a run: the same whatever its seed, or what a function makes of the seed.
+class faults_by_seed {
+public:
+    faults_by_seed(const faults& always) noexcept : always_{always} {} // NOLINT: meant to convert
+    faults_by_seed(faults (*of_seed)(std::uint64_t)) noexcept
+        : of_seed_{of_seed} {} // NOLINT: likewise
+
+    [[nodiscard]] faults of(std::uint64_t seed) const {
+        return of_seed_ != nullptr ? of_seed_(seed) : always_;
+    }
+
+private:
+    faults always_;
+    faults (*of_seed_)(std::uint64_t) = nullptr;
+};
+
 /// What lies between two hosts, in both directions.
 struct link_options {
     std::chrono::nanoseconds latency{0}; ///< From here to there.

@@ -1,4 +1,4 @@
-#include <dunlin/sim/host_state.hpp>
+#include <dunlin/sim/detail/host_state.hpp>
 
 #include <dunlin/net/detail/raw_endpoint.hpp>
 #include <dunlin/sys_sim/network.hpp>
@@ -39,6 +39,7 @@ void host::state::begin() {
     in.kernel.enter(number);
     scheduler_options options;
     if (in.in_force.small_portions) {
+        in.had_small_portions = true;
         options.resumptions_a_turn = static_cast<std::uint16_t>(1 + in.dice.below(8));
         options.operations_a_turn = static_cast<std::uint8_t>(1 + in.dice.below(4));
         options.events_a_turn = static_cast<std::uint16_t>(1 + in.dice.below(4));

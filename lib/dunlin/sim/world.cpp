@@ -1,17 +1,14 @@
 #include <dunlin/sim/world.hpp>
 
 #include <dunlin/net/detail/raw_endpoint.hpp>
-#include <dunlin/sim/host_state.hpp>
+#include <dunlin/sim/detail/host_state.hpp>
 #include <dunlin/sys_sim/network.hpp>
 #include <dunlin/task/background.hpp>
 #include <dunlin/task/dump_tasks.hpp>
 #include <dunlin/util/assert.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -25,12 +22,6 @@ using sys_sim::kernel;
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t ms = 1'000'000;
 constexpr std::int64_t rolls_every = 100 * ms;
-
-std::uint64_t seed_or_environment(std::uint64_t seed) noexcept {
-    if (const char* const text = std::getenv("DUNLIN_SIM_SEED"); text != nullptr)
-        std::from_chars(text, text + std::strlen(text), seed);
-    return seed;
-}
 
 std::vector<sys::ip_address> addresses_of(std::size_t number) {
     const std::size_t last = number + 1;
@@ -79,6 +70,7 @@ void world::state::problem(std::string words) {
 
 void world::state::apply(const faults& with) {
     in_force = with;
+    if (is_never_small) in_force.small_portions = false;
     sys_sim::fault_odds& odds = kernel.odds();
     const auto set = [&odds](fault which, double to) {
         odds[static_cast<std::size_t>(which)] = to;
@@ -101,6 +93,15 @@ void world::state::apply(const faults& with) {
         rolls_for_hosts = true;
         kernel.at(kernel.now() + rolls_every, [this] { roll_for_hosts(); });
     }
+}
+
+void world::state::restrict_to(fault_selection only) {
+    how_to_repeat = words_to_repeat(seed) + " " + only.words();
+    is_never_small = !only.small_portions;
+    if (is_never_small) in_force.small_portions = false;
+    kernel.suppress([only = std::move(only)](std::uint64_t number, fault which) {
+        return !only.has(number, which);
+    });
 }
 
 void world::state::roll_for_hosts() {
@@ -192,9 +193,13 @@ std::string world::state::all_tasks() const {
 
 // ---- life
 
-world::world(std::uint64_t seed, faults with) : its_{new state{seed_or_environment(seed), with}} {
-    if (const char* const asked = std::getenv("DUNLIN_SIM_TRACE");
-        asked != nullptr && *asked != '\0' && *asked != '0')
+world::world(std::uint64_t seed, const faults& with) : world{seed, faults_by_seed{with}} {}
+
+world::world(std::uint64_t seed, const faults_by_seed& with) {
+    const std::uint64_t counts = seed_asked_for().value_or(seed);
+    its_ = new state{counts, with.of(counts)};
+    if (auto only = selection_asked_for()) its_->restrict_to(std::move(*only));
+    if (is_trace_asked_for())
         its_->kernel.trace_to([](std::string_view line) {
             std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
         });
@@ -382,7 +387,7 @@ std::string world::problems() const {
     std::string words;
     for (const std::string& each : its_->problems)
         words += each + (each.ends_with('\n') ? "" : "\n");
-    return words + "DUNLIN_SIM_SEED=" + std::to_string(its_->seed) + " repeats this run\n";
+    return words + its_->how_to_repeat + " repeats this run\n";
 }
 
 bool world::has_problems() const noexcept { return !its_->problems.empty(); }

@@ -143,8 +143,11 @@ class DUNLIN_API world {
 public:
     /// The run is decided by `seed` and by the code: DUNLIN_SIM_SEED=n in the environment takes its
     /// place, to see one run again; DUNLIN_SIM_TRACE=1 prints every simulated system call on
-    /// standard error.
-    explicit world(std::uint64_t seed, faults with = {});
+    /// standard error. With DUNLIN_SIM_ONLY=3,17 none of the faults strikes but these, by the
+    /// numbers that seeds.hpp prints.
+    explicit world(std::uint64_t seed, const faults& with = {});
+    /// With the faults of the seed that counts in the end: `world w{seed, faults::storm}`.
+    world(std::uint64_t seed, const faults_by_seed& with);
 
     /// Ends what still runs and checks what is left, as `finish`; problems that nobody has asked
     /// for are printed on standard error then.
@@ -256,7 +259,7 @@ public:
 private:
     friend class sim::host;
     friend struct sim::host::state;
-    friend struct shrinking;
+    friend struct restricted_world;
     struct state;
 
     bool run_until(bool (*is_true)(void*), void* context, std::chrono::nanoseconds limit);

@@ -1,6 +1,7 @@
 // What a host of a world is made of. Not for users.
 #pragma once
 
+#include <dunlin/sim/detail/replay.hpp>
 #include <dunlin/sim/world.hpp>
 
 #include <dunlin/loop/scheduler.hpp>
@@ -82,11 +83,16 @@ struct world::state {
     bool is_reported = false;
     bool is_finished = false;
     bool is_spinning = false;
+    bool had_small_portions = false; ///< A host began with them.
+    bool is_never_small = false;     ///< No small portions, whatever the faults say.
+    std::string how_to_repeat = words_to_repeat(seed);
     bool rolls_for_hosts = false; ///< Pauses, partitions and clock jumps are being rolled for.
 
     [[nodiscard]] sys_sim::kernel& in() noexcept { return kernel; }
     void problem(std::string words);
     void apply(const faults& with);
+    /// Before there is a host: no other faults strike from now on.
+    void restrict_to(fault_selection only);
     void roll_for_hosts();
     [[nodiscard]] host::state* choose_runnable();
     /// One thing after the other until `is_true` or `end`; false if nothing is planned any more.
