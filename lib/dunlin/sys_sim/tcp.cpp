@@ -24,6 +24,7 @@ constexpr std::int64_t ms = 1'000'000;
 constexpr std::int64_t second = 1'000 * ms;
 constexpr std::size_t biggest_segment = 65'483;         // the loopback's MSS
 constexpr std::int64_t fin_wait_length = 60 * second;   // tcp_fin_timeout
+constexpr std::int64_t least_timeout = 200 * ms;        // TCP_RTO_MIN
 constexpr std::int64_t default_patience = 924 * second; // tcp_retries2 = 15: about a quarter hour
 
 } // namespace
@@ -424,6 +425,27 @@ void tcp::vanish() {
     embryos_.clear();
     state_ = tcp_state::closed;
     peer_.reset();
+}
+
+/// What is unacknowledged is sent again and again, and what is held back by a closed window probed
+/// for (RFC 9293, 3.8.6.1): the first that arrives at a host without the connection is answered
+/// with a reset. What is still under way does that by itself.
+void tcp::note_vanished_peer() {
+    const bool has_fin = fin_is_due_ && state_ != tcp_state::fin_wait_2;
+    if (state_ == tcp_state::closed || !line.empty() || (unsent_.is_empty() && !has_fin)) return;
+    kernel& in = owner().in();
+    in.at(in.now() + least_timeout, [weak = weak_from_this()] {
+        const auto still = std::static_pointer_cast<tcp>(weak.lock());
+        if (still != nullptr && still->state_ != tcp_state::closed && still->line.empty())
+            still->send_again();
+    });
+}
+
+void tcp::send_again() {
+    sent_ = 0;
+    fin_is_sent_ = false;
+    peer_window_ = std::max<std::size_t>(peer_window_, 1);
+    push();
 }
 
 void tcp::break_connection() {

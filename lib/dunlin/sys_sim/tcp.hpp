@@ -87,6 +87,8 @@ public:
     void give_up();
     /// Its host is gone.
     void vanish();
+    /// The host of its peer is gone, and with it what it would have acknowledged.
+    void note_vanished_peer();
     [[nodiscard]] std::int64_t patience() const noexcept;
 
     [[nodiscard]] tcp_state state() const noexcept { return state_; }
@@ -123,6 +125,7 @@ private:
     void transmit(segment::kind what);
     void push();
     void send_fin_if_due();
+    void send_again();
     void acknowledge(std::size_t bytes, bool fin);
     void note_acknowledgement(const segment& arrived);
     void note_room();
