@@ -23,6 +23,7 @@
 #include <dunlin/loop/clock.hpp>
 #include <dunlin/net/endpoint.hpp>
 #include <dunlin/sim/faults.hpp>
+#include <dunlin/sim/host.hpp>
 #include <dunlin/sys/resolver_error.hpp>
 #include <dunlin/task/dump_tasks.hpp>
 #include <dunlin/task/task_group.hpp>
@@ -38,106 +39,6 @@
 #include <vector>
 
 namespace dunlin::sim {
-
-class world;
-
-/// One machine with one program on it: a scheduler of its own, with tasks. Owned by its world.
-class DUNLIN_API host {
-public:
-    host(const host&) = delete;
-    host& operator=(const host&) = delete;
-
-    [[nodiscard]] std::string_view name() const noexcept;
-    /// Its address, with this port: the first host has 10.0.0.1, the second 10.0.0.2.
-    [[nodiscard]] endpoint address(std::uint16_t port = 0) const noexcept;
-    /// Its IPv6 address: fd00::1 for the first host.
-    [[nodiscard]] endpoint address_v6(std::uint16_t port = 0) const noexcept;
-
-    /// Runs `function(args...)`, a coroutine function of `task<>` or `io_task<>`, on this host;
-    /// `world::run_to_end` waits for it. As `task_group::spawn`, whose rules for arguments hold. A
-    /// task that fails is listed in `errors()`; an exception is a problem of the world.
-    template <class Function, class... Args>
-    void run(Function&& function, Args&&... args) {
-        const inside here{*this};
-        main_group().spawn(std::forward<Function>(function), std::forward<Args>(args)...);
-    }
-    /// The same for what runs until it is told to stop: a server. `run_to_end` does not wait for
-    /// it, and asks it to stop at the end.
-    template <class Function, class... Args>
-    void run_service(Function&& function, Args&&... args) {
-        const inside here{*this};
-        service_group().spawn(std::forward<Function>(function), std::forward<Args>(args)...);
-    }
-
-    /// What its tasks have failed with, in order: "host: words (category:number)".
-    [[nodiscard]] const std::vector<std::string>& errors() const noexcept;
-    /// Tasks of `run` that have not ended.
-    [[nodiscard]] std::size_t running() const noexcept;
-
-    /// Asks all its tasks to stop, as SIGTERM does with `dunlin::run`.
-    void request_stop() noexcept;
-
-    // ---- what can befall it
-
-    /// The power goes off: its tasks are destroyed, its peers hear nothing.
-    void crash();
-    /// It is back, with an empty program: `run` something.
-    void restart();
-    /// Its program stands still, for that long from now on. Its kernel does not.
-    void pause(std::chrono::nanoseconds span);
-    /// From now on each turn of its scheduler takes this long: a slow machine, a slow reader.
-    void slow_down(std::chrono::nanoseconds per_turn);
-    /// Its wall clock (CLOCK_REALTIME) is set forward, or back. dunlin does not look at it.
-    void jump_wall_clock(std::chrono::nanoseconds by);
-    /// kill(2) of its program: a blocked signal is pending (`signal_set` hears it), another
-    /// crashes the host unless the signal's default is to do nothing.
-    void signal(int number);
-    /// Breaks all its connections: its peers get a reset.
-    void reset_connections();
-    /// At most so many descriptors (RLIMIT_NOFILE).
-    void limit_descriptors(std::size_t most);
-
-    /// A scripted fault: calls of this kind (as in section 2 of the manual: "accept4", "recv") fail
-    /// with this errno. `nth` counts from now on and from 1; `count` of them fail. Asserts that
-    /// there is such a call.
-    void fail_call(std::string_view call, std::uint64_t nth, int error_number,
-                   std::uint64_t count = 1);
-    /// How many calls of this kind it has made.
-    [[nodiscard]] std::uint64_t calls(std::string_view call) const noexcept;
-
-    /// No fault that is rolled for befalls this host.
-    void spare_from_faults() noexcept;
-
-    [[nodiscard]] bool is_down() const noexcept;
-    [[nodiscard]] std::size_t open_descriptors() const noexcept;
-
-    /// Everything done while it lives is done on this host: for a test that makes sockets or spawns
-    /// without being a task of it.
-    class DUNLIN_API inside {
-    public:
-        explicit inside(host& here) noexcept;
-        ~inside();
-        inside(const inside&) = delete;
-        inside& operator=(const inside&) = delete;
-
-    private:
-        host& here_;
-        std::size_t outer_;
-        scheduler::as_current current_;
-    };
-
-private:
-    friend class world;
-    struct state;
-    explicit host(state& its) noexcept : its_{its} {}
-    ~host() = default;
-
-    [[nodiscard]] task_group& main_group() noexcept;
-    [[nodiscard]] task_group& service_group() noexcept;
-    [[nodiscard]] scheduler& loop() noexcept;
-
-    state& its_;
-};
 
 class DUNLIN_API world {
 public:
@@ -218,7 +119,8 @@ public:
 
     /// From now on these odds hold.
     void set_faults(const faults& with);
-    /// Heals all links, ends all pauses, and nothing goes wrong any more; short transfers remain.
+    /// Heals all links, ends all pauses, forgets scripted faults, and nothing goes wrong any more.
+    /// Short transfers and the passing of time remain as far as they are on by default.
     void calm();
     /// Faults that were rolled and struck so far.
     [[nodiscard]] std::size_t strikes() const noexcept;
@@ -247,7 +149,7 @@ public:
     void trace_to(Callable& listener) {
         listen(
             [](void* context, std::string_view line) { (*static_cast<Callable*>(context))(line); },
-            &listener);
+            const_cast<void*>(static_cast<const void*>(&listener)));
     }
     /// A hash over all system calls with their results and times: the same for the same run.
     [[nodiscard]] std::uint64_t transcript_hash() const noexcept;

@@ -8,6 +8,7 @@
 #include <dunlin/sys_sim/host.hpp>
 #include <dunlin/sys_sim/kernel.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,6 +16,9 @@
 #include <vector>
 
 namespace dunlin::sim {
+
+/// A time that does not come.
+inline constexpr std::int64_t never = INT64_MAX;
 
 /// A scheduler and the groups of one program; gone when the host is down.
 struct program {
@@ -96,8 +100,9 @@ struct world::state {
     void roll_for_hosts();
     [[nodiscard]] host::state* choose_runnable();
     /// One thing after the other until `is_true` or `end`; false if nothing is planned any more.
-    template <class Predicate>
-    bool run(const Predicate& is_true, std::int64_t end);
+    bool run(const std::function<bool()>& is_true, std::int64_t end);
+    /// Also when nothing is planned any more.
+    void pass_time_until(std::int64_t end);
     void cut(std::size_t from, std::size_t to, bool is_cut);
     [[nodiscard]] std::string all_tasks() const;
 };
