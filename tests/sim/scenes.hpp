@@ -19,11 +19,12 @@ inline io_task<> echo(tcp_socket client) {
         co_await client.write(data).or_return();
 }
 
-/// Echoes on port 7, on all addresses, until it is stopped.
-inline io_task<> serve_echo() {
-    auto listener = co_await tcp_listener::bind("0.0.0.0:7").or_return();
+/// Echoes there until it is stopped.
+inline io_task<> serve_on(std::string where) {
+    auto listener = co_await tcp_listener::bind(where).or_return();
     co_await serve(std::move(listener), echo, serve_options{}).or_return();
 }
+inline io_task<> serve_echo() { return serve_on("0.0.0.0:7"); }
 
 /// Accepts, and never reads.
 inline io_task<> hold(tcp_socket client) {
