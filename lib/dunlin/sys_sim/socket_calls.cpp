@@ -75,17 +75,35 @@ int listen(int fd, int backlog) noexcept {
         [&](kernel&, host&, socket_file& socket) { return socket.listen(backlog); }));
 }
 
+namespace {
+
+long start_connect(kernel& in, socket_file& socket, const raw_address& to) {
+    const long begun = socket.connect(to);
+    if (socket.is_nonblocking || (begun != -EINPROGRESS && begun != -EALREADY)) return begun;
+    const std::int64_t limit = socket.send_timeout;
+    const bool is_over = in.wait_until([&] { return !socket.is_connecting(); },
+                                       limit > 0 ? deadline_after(in, limit) : -1);
+    return is_over ? socket.finish_connect() : -EINPROGRESS;
+}
+
+} // namespace
+
 int connect(int fd, const ::sockaddr* address, ::socklen_t size) noexcept {
-    return to_errno(make_on<socket_file>(
-        call::connect, fd, -1, ENOTSOCK, [&](kernel& in, host&, socket_file& socket) -> long {
-            const long begun = socket.connect(to_raw_address(address, size));
-            if (socket.is_nonblocking || (begun != -EINPROGRESS && begun != -EALREADY))
-                return begun;
-            const std::int64_t limit = socket.send_timeout;
-            const bool is_over = in.wait_until([&] { return !socket.is_connecting(); },
-                                               limit > 0 ? deadline_after(in, limit) : -1);
-            return is_over ? socket.finish_connect() : -EINPROGRESS;
-        }));
+    kernel& in = kernel::current();
+    const int failed = in.begin_call(call::connect, fd);
+    const std::shared_ptr<file> kept = in.here().share(fd);
+    auto* const socket = dynamic_cast<socket_file*>(kept.get());
+    long result = kept == nullptr ? -EBADF : -ENOTSOCK;
+    if (socket != nullptr) {
+        // An interrupted one goes on all the same (connect(2)).
+        if (failed == EINTR)
+            static_cast<void>(socket->connect(to_raw_address(address, size)));
+        else if (failed == 0)
+            result = start_connect(in, *socket, to_raw_address(address, size));
+    }
+    if (failed != 0) result = -failed;
+    in.end_call(call::connect, fd, -1, result);
+    return to_errno(result);
 }
 
 int accept4(int fd, ::sockaddr* address, ::socklen_t* size, int flags) noexcept {
