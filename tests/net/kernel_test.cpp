@@ -264,8 +264,9 @@ TEST_CASE("what goes wrong with one connection is not the acceptor's business", 
     tcp_listener listener = listen_somewhere();
     const raw_peer client = connect_raw(where_it_listens(listener));
     REQUIRE(becomes_readable(listener.fd()));
-    kernel.accept_errors = {ECONNABORTED, EPROTO,      ENETDOWN,   ENOPROTOOPT, EHOSTDOWN, ENONET,
-                            EHOSTUNREACH, ENETUNREACH, EOPNOTSUPP, EPERM,       ETIMEDOUT, EINTR};
+    kernel.accept_errors = {ECONNABORTED, EPROTO,          ENETDOWN,    ENOPROTOOPT,     EHOSTDOWN,
+                            ENONET,       EHOSTUNREACH,    ENETUNREACH, ESOCKTNOSUPPORT, EOPNOTSUPP,
+                            EPERM,        EPROTONOSUPPORT, EINTR,       ETIMEDOUT};
     auto accepting = s.loop.start(accept_one(listener));
     s.loop.turn();
     REQUIRE(accepting.is_done());
@@ -300,7 +301,7 @@ TEST_CASE("accept pauses, too, while the machine is out of descriptors or memory
     tcp_listener listener = listen_somewhere();
     const raw_peer client = connect_raw(where_it_listens(listener));
     REQUIRE(becomes_readable(listener.fd()));
-    const int why = GENERATE(ENFILE, ENOMEM, ENOBUFS);
+    const int why = GENERATE(ENFILE, ENOMEM, ENOBUFS, ENOSR);
     kernel.accept_errors = {why, why}; // also when epoll first speaks of the listener
     auto accepting = s.loop.start(accept_one(listener));
     CHECK(s.loop.run_until_idle() < 5);

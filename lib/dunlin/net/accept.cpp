@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::int64_t retry_after = 100'000'000; // nanoseconds
 
-/// accept(2): errors of the connection, not of the listener, which the next call would not see.
+/// accept(2): errors of the connection, not of the listener, which the next call would not see. The
+/// last three are those that "various Linux kernels can return".
 bool is_about_the_connection(int error) noexcept {
     switch (error) {
     case ECONNABORTED:
@@ -27,6 +28,8 @@ bool is_about_the_connection(int error) noexcept {
     case ENETUNREACH:
     case EOPNOTSUPP:
     case EPERM:
+    case ESOCKTNOSUPPORT:
+    case EPROTONOSUPPORT:
     case ETIMEDOUT:
         return true;
     default:
@@ -35,7 +38,8 @@ bool is_about_the_connection(int error) noexcept {
 }
 
 bool is_about_resources(int error) noexcept {
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+           error == ENOSR;
 }
 
 } // namespace
