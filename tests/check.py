@@ -65,11 +65,15 @@ LEGS = {
 
 
 class Tally:
-    """How many passed, failed, were skipped; and a line for each that did not pass."""
+    """How many passed, failed, were skipped; and a line for each that did not pass.
+
+    Besides, what tests say of the failures that they inject: their lines that begin with "survived:".
+    """
 
     def __init__(self, passed=0, failed=0, skipped=0, remarks=()):
         self.passed, self.failed, self.skipped = passed, failed, skipped
         self.remarks = list(remarks)
+        self.survived = []
 
     @staticmethod
     def of_one(name, passed):
@@ -83,6 +87,9 @@ class Tally:
         if not log.exists():
             return Tally(failed=1, remarks=[f"failed: {folder}: no test has run, see above"])
         for test in map(json.loads, log.read_text().splitlines()):
+            for line in test.get("stdout", "").splitlines():
+                if line.startswith("survived:"):
+                    tally.survived.append(line)
             if test["result"] in ("OK", "EXPECTEDFAIL"):
                 tally.passed += 1
             elif test["result"] == "SKIP":
@@ -102,6 +109,7 @@ class Tally:
         self.failed += other.failed
         self.skipped += other.skipped
         self.remarks += other.remarks
+        self.survived += other.survived
         return self
 
     def __str__(self):
@@ -177,6 +185,7 @@ def main():
         report += [f"    {remark}" for remark in tally.remarks]
         total += tally
 
+    report += dict.fromkeys(total.survived) # most legs say the same
     print("\n" + "\n".join(report))
     print(total)
     return 0 if total.is_clean() else 1
