@@ -7,7 +7,8 @@
 
 namespace dunlin {
 
-/// 64 unpredictable bits. Any thread. See getrandom(2).
+/// 64 unpredictable bits. Any thread. See getrandom(2). Where the kernel refuses (before
+/// Linux 3.17, or under a seccomp filter that knows no better) they are 0, always.
 [[nodiscard]] DUNLIN_API std::uint64_t random_bits() noexcept;
 
 } // namespace dunlin
