@@ -306,7 +306,7 @@ bool tcp::receive_syn(segment& arrived, const place& from, const place& to) {
     child->remote_ = from;
     child->peer_ = arrived.from;
     child->has_port_ = true;
-    child->other_host_ = arrived.from->owner().number();
+    child->other_host_ = arrived.from.lock()->owner().number();
     child->peer_window_ = arrived.window;
     child->listener_ = self();
     child->reuses_address_ = reuses_address_;

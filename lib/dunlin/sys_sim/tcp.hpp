@@ -43,8 +43,8 @@ struct segment {
     std::size_t acknowledged = 0; ///< Bytes.
     std::size_t window = 0;       ///< Room at who sends this.
     std::string bytes = {};
-    std::shared_ptr<tcp> from = {}; ///< Of a syn and its answer.
-    std::weak_ptr<tcp> to = {};     ///< The peer when it was sent; nobody for a syn.
+    std::weak_ptr<tcp> from = {}; ///< Of a syn and its answer; who delivers it keeps it.
+    std::weak_ptr<tcp> to = {};   ///< The peer when it was sent; nobody for a syn.
 };
 
 class tcp final : public socket_file {
