@@ -19,7 +19,7 @@ enum class effect : std::uint8_t {
     one,       ///< One connection or task at most fails, and says why. All others go on.
     listener,  ///< The same, or, if it is the listener's, the service ends with this error.
     loop,      ///< The scheduler cannot go on: its program ends with this error.
-    loop_once, ///< Like `loop` for epoll_wait, and like `none` for epoll_pwait2.
+    loop_once, ///< Like `loop` for epoll_wait, and like `none` for epoll_pwait2, which has another.
 };
 
 struct failure {

@@ -9,6 +9,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +28,8 @@ struct injected {
 struct outcome {
     /// How many calls of each kind the observed program made while they could fail.
     std::array<std::uint64_t, sys_sim::call_count> calls = {};
+    /// Which of its epoll_waits, counted from 1, were made as epoll_pwait2.
+    std::set<std::uint64_t> precise_waits;
     /// How each of its tasks (or each of its peers) fared, and in sum; no times.
     std::vector<std::string> tasks;
     std::string sum;
@@ -37,10 +41,10 @@ struct outcome {
     std::string broken;
 };
 
-/// A program on a simulated kernel: runs it, `fault` being null for the run without one.
+/// A program on a simulated kernel.
 struct scene {
     std::string_view name;
-    outcome (*run)(const injected* fault);
+    outcome (*run)(std::span<const injected> faults);
     /// Calls of these names, separated by blanks, are made again elsewhere when they fail: no
     /// failure of theirs shows.
     std::string_view retried = {};
@@ -49,6 +53,10 @@ struct scene {
 /// Makes all runs of a scene, checks each, and says how many there were, as a line beginning with
 /// "survived:". Gives how many kinds of calls failed.
 std::size_t fail_every_call(const scene& played);
+
+/// The same with two failures each, at positions that the seed says, in `count` runs. What either
+/// may do, both may. Not for scenes that make calls again elsewhere.
+void fail_pairs_of_calls(const scene& played, std::uint64_t seed, std::size_t count);
 
 /// Those that the table has.
 [[nodiscard]] std::size_t kinds_of_calls();

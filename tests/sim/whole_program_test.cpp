@@ -11,12 +11,15 @@
 
 #include <support/catch.hpp>
 
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 using namespace dunlin;
@@ -200,7 +203,7 @@ std::string read_all(int fd) {
     }
 }
 
-outcome whole_program(const injected* fault) {
+outcome whole_program(std::span<const injected> faults) {
     sys_sim::kernel kernel{1};
     const sys_sim::kernel::as_current current{kernel};
     sys_sim::host& machine = kernel.host_at(kernel.add_host("machine", {}));
@@ -232,22 +235,36 @@ outcome whole_program(const injected* fault) {
     in.at(5'000, [&] { machine.send_signal(SIGTERM); });
 
     const auto before = machine.calls;
+    std::uint64_t waits = 0;
+    kernel.trace_to([&](std::string_view line) {
+        constexpr std::string_view call = "epoll_wait(";
+        const std::size_t begin = line.find(call);
+        if (begin == line.npos) return;
+        ++waits;
+        // The second number is the timeout in nanoseconds, if there is one.
+        const std::size_t comma = line.find(',', begin);
+        if (comma == line.npos) return;
+        std::int64_t timeout = 0;
+        std::from_chars(line.data() + comma + 2, line.data() + line.size(), timeout);
+        if (timeout % ms != 0) in.came_to.precise_waits.insert(waits);
+    });
     std::uint64_t made = 0;
     kernel.on_call([&](const sys_sim::call_info& call) {
         if (++made > 100'000) {
             std::fputs("it spins\n", stderr);
             std::abort();
         }
-        const bool is_meant =
-            fault != nullptr && fault->call == name_of(call.which) &&
-            call.ordinal - before[static_cast<std::size_t>(call.which)] + 1 == fault->nth;
-        return is_meant ? fault->error : 0;
+        for (const injected& each : faults)
+            if (each.call == name_of(call.which) &&
+                call.ordinal - before[static_cast<std::size_t>(call.which)] + 1 == each.nth)
+                return each.error;
+        return 0;
     });
     kernel.on_deadlock([&] {
-        if (fault != nullptr)
+        for (const injected& each : faults)
             std::fprintf(stderr, "%.*s number %llu fails with %d:\n",
-                         static_cast<int>(fault->call.size()), fault->call.data(),
-                         static_cast<unsigned long long>(fault->nth), fault->error);
+                         static_cast<int>(each.call.size()), each.call.data(),
+                         static_cast<unsigned long long>(each.nth), each.error);
     });
 
     const int code = run(main_task(in));
@@ -255,6 +272,7 @@ outcome whole_program(const injected* fault) {
     for (std::size_t i = 0; i < sys_sim::call_count; ++i)
         got.calls[i] = machine.calls[i] - before[i];
     kernel.on_call(nullptr);
+    kernel.trace_to(nullptr);
     got.sum = "exit " + std::to_string(code);
     const std::string printed = read_all(printed_fd);
     if (code != 0) {
@@ -284,4 +302,9 @@ TEST_CASE("whatever call of a program fails, one task suffers or it ends with th
           "[sim][every_call]") {
     const std::size_t kinds = fail_every_call({"a whole program", whole_program});
     CHECK(kinds == kinds_of_calls()); // all that the table has
+}
+
+TEST_CASE("whichever two calls of a program fail, two tasks suffer or it ends with an error",
+          "[sim][every_call]") {
+    fail_pairs_of_calls({"a whole program", whole_program}, 1, 1'000);
 }
