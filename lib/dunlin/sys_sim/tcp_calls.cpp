@@ -19,7 +19,6 @@ namespace {
 constexpr unsigned ends_receiving = 1; // RCV_SHUTDOWN
 constexpr unsigned ends_sending = 2;   // SEND_SHUTDOWN
 constexpr unsigned ends_both = 3;
-constexpr std::uint32_t wakes_writers = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
 constexpr std::size_t somaxconn = 4096;
 
 /// 0, or a negative errno; families differ in what they find too short.
