@@ -211,8 +211,6 @@ int by_chance(call which, kernel& in) {
         return in.strikes(fault::refused_memory) ? ENOBUFS : 0;
     case call::recv:
         return in.strikes(fault::reset) ? ECONNRESET : 0;
-    case call::epoll_ctl:
-        return in.strikes(fault::refused_memory) ? ENOMEM : 0;
     default:
         return 0;
     }

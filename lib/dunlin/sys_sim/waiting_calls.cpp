@@ -12,7 +12,7 @@ namespace dunlin::sys::os {
 using namespace sys_sim;
 
 int epoll_ctl(int set_fd, int what, int fd, ::epoll_event* event) noexcept {
-    return to_errno(make(call::epoll_ctl, set_fd, fd, [&](kernel&, host& at) -> long {
+    return to_errno(make(call::epoll_ctl, set_fd, fd, [&](kernel& in, host& at) -> long {
         const auto set = at.share(set_fd);
         const auto target = at.share(fd);
         if (set == nullptr || target == nullptr) return -EBADF;
@@ -21,7 +21,8 @@ int epoll_ctl(int set_fd, int what, int fd, ::epoll_event* event) noexcept {
         if (right == nullptr || set == target) return -EINVAL;
         if (what != EPOLL_CTL_DEL && event == nullptr) return -EFAULT;
         switch (what) {
-        case EPOLL_CTL_ADD:
+        case EPOLL_CTL_ADD: // only this one needs memory
+            if (in.strikes(sys_sim::fault::refused_memory)) return -ENOMEM;
             return right->add(*target, fd, *event);
         case EPOLL_CTL_MOD:
             return right->modify(*target, fd, *event);
