@@ -160,8 +160,9 @@ std::string world::state::all_tasks() const {
     std::string words;
     for (const auto& each : hosts) {
         words += std::string{each->self.name()} + (each->running ? ":\n" : ": it is down\n");
-        if (each->running)
-            dump_tasks(each->running->loop, [&words](std::string_view piece) { words += piece; });
+        if (!each->running) continue;
+        const sim::host::inside here{each->self}; // its descriptors are looked at
+        dump_tasks(each->running->loop, [&words](std::string_view piece) { words += piece; });
     }
     return words;
 }
