@@ -56,6 +56,16 @@ io_task<> fill(sim::world& in, noted& into, std::size_t& written) {
     }
 }
 
+/// Ends its half after a second, and waits for the other.
+io_task<> end_after_a_second() {
+    auto socket = co_await tcp_socket::connect("server:7").or_return();
+    co_await sleep_for(980ms).or_return(); // it took 20 to connect
+    co_await or_return(socket.shutdown_write());
+    const auto end = co_await socket.read().or_return();
+    if (!end.is_end()) co_await fail(errc::busy);
+    co_await sleep_for(1h).or_return();
+}
+
 class counted {
 public:
     explicit counted(int& live) noexcept : live_{live} { ++live_; }
@@ -145,6 +155,48 @@ TEST_CASE("a crashed host answers no connect; back without a program it refuses"
     client.run(note_connect, "server:7", std::ref(w), std::ref(served));
     CHECK(w.run_to_end(10min));
     CHECK_FALSE(served.error);
+    w.finish();
+    CHECK(w.problems() == "");
+}
+
+TEST_CASE("a client whose connect was being answered by a host that crashed asks again",
+          "[sim][failures]") {
+    noted connected;
+    sim::world w{1, sim::faults::none()};
+    sim::host& server = w.host("server");
+    w.link_all({.latency = 10ms});
+    server.run_service(serve_echo);
+    w.host("client").run(note_connect, "server:7", std::ref(w), std::ref(connected));
+    w.run_for(15ms); // the answer is half way
+    server.crash();
+    bool is_back = false;
+    SECTION("for two minutes") {}
+    SECTION("until the host is back") {
+        is_back = true;
+        w.after(10s, [&] {
+            server.restart();
+            server.run_service(serve_echo);
+        });
+    }
+    CHECK(w.run_to_end(10min));
+    CHECK(connected.is_there);
+    CHECK((is_back ? !connected.error : connected.error == std::errc::timed_out));
+    w.finish();
+    CHECK(w.problems() == "");
+}
+
+TEST_CASE("who closes towards a host that crashes before it has acknowledged it gives up",
+          "[sim][failures]") {
+    noted heard;
+    sim::world w{1, sim::faults::none()};
+    sim::host& server = w.host("server");
+    sim::host& client = w.host("client");
+    w.link_all({.latency = 10ms});
+    server.run_service(serve_echo);
+    client.run(end_after_a_second);
+    // The server's own end arrives at 1020 ms; that it has is told by 1030 ms.
+    w.run_for(1025ms);
+    client.crash();
     w.finish();
     CHECK(w.problems() == "");
 }

@@ -77,11 +77,8 @@ void network::vanish(std::size_t host_number) {
     if (host_number >= sockets_.size()) return;
     const auto gone = std::move(sockets_[host_number]);
     sockets_[host_number].clear();
-    for (const auto& socket : gone) {
-        const auto peer = socket->peer();
+    for (const auto& socket : gone)
         socket->vanish();
-        if (peer != nullptr) peer->note_vanished_peer();
-    }
     std::erase_if(time_waits_,
                   [&](const time_wait& each) { return each.host_number == host_number; });
 }

@@ -424,7 +424,9 @@ void tcp::vanish() {
     accept_queue_.clear();
     embryos_.clear();
     state_ = tcp_state::closed;
+    const auto peer = peer_.lock();
     peer_.reset();
+    if (peer != nullptr) peer->note_vanished_peer();
 }
 
 /// What is unacknowledged is sent again and again, and what is held back by a closed window probed
@@ -432,7 +434,8 @@ void tcp::vanish() {
 /// with a reset. What is still under way does that by itself.
 void tcp::note_vanished_peer() {
     const bool has_fin = fin_is_due_ && state_ != tcp_state::fin_wait_2;
-    if (state_ == tcp_state::closed || !line.empty() || (unsent_.is_empty() && !has_fin)) return;
+    const bool has_more = has_fin || is_opening() || !unsent_.is_empty();
+    if (state_ == tcp_state::closed || !line.empty() || !has_more) return;
     kernel& in = owner().in();
     in.at(in.now() + least_timeout, [weak = weak_from_this()] {
         const auto still = std::static_pointer_cast<tcp>(weak.lock());
@@ -441,7 +444,15 @@ void tcp::note_vanished_peer() {
     });
 }
 
+bool tcp::is_opening() const noexcept {
+    return state_ == tcp_state::syn_sent || state_ == tcp_state::syn_received;
+}
+
 void tcp::send_again() {
+    if (is_opening()) {
+        transmit(state_ == tcp_state::syn_sent ? segment::kind::syn : segment::kind::syn_ack);
+        return;
+    }
     sent_ = 0;
     fin_is_sent_ = false;
     peer_window_ = std::max<std::size_t>(peer_window_, 1);

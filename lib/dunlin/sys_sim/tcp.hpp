@@ -122,6 +122,7 @@ private:
     [[nodiscard]] std::size_t receive_capacity() const noexcept;
     [[nodiscard]] bool has_room_to_report() const noexcept;
     [[nodiscard]] bool is_readable() const noexcept;
+    [[nodiscard]] bool is_opening() const noexcept;
     void transmit(segment::kind what);
     void push();
     void send_fin_if_due();
