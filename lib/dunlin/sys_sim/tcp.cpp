@@ -298,15 +298,17 @@ void tcp::become_established() {
 
 bool tcp::receive_syn(segment& arrived, const place& from, const place& to) {
     if (accept_queue_.size() > backlog_) return false; // sk_acceptq_is_full
+    const std::shared_ptr<tcp> asking = arrived.from.lock();
+    if (asking == nullptr) return false; // it is gone, which who delivers this prevents
     auto child = std::make_shared<tcp>(owner(), family_);
     child->state_ = tcp_state::syn_received;
     child->phase_ = phase::connected;
     child->is_dead_ = true; // until it is accepted
     child->local_ = to;
     child->remote_ = from;
-    child->peer_ = arrived.from;
+    child->peer_ = asking;
     child->has_port_ = true;
-    child->other_host_ = arrived.from.lock()->owner().number();
+    child->other_host_ = asking->owner().number();
     child->peer_window_ = arrived.window;
     child->listener_ = self();
     child->reuses_address_ = reuses_address_;
