@@ -3,8 +3,8 @@
 
 usage: install_test.py <build folder>
 
-The three consumers (one main.cpp, three build files) are built outside of our tree against the copy in a
-temporary folder, and run. What is installed is compared with the headers in the tree, so that a new one
+The three consumers (main.cpp and a test on the simulated kernel, three build files) are built outside of our tree
+against the copy in a temporary folder, and run. What is installed is compared with the headers in the tree, so that a new one
 is not forgotten.
 """
 
@@ -37,24 +37,26 @@ def expect(holds, otherwise):
         sys.exit(otherwise)
 
 
-def public_headers():
+def public_headers(with_sim):
     """The headers that users may include: see "Layers" in docs/design.md."""
     headers = {"version.hpp"}
     for path in (ROOT / "lib/dunlin").rglob("*.hpp"):
         header = path.relative_to(ROOT / "lib/dunlin")
         internal = ("detail" in header.parts or header.parts[0] == "sys_sim"
+                    or header.parts[0] == "sim" and not with_sim
                     or header.parts[0] == "sys" and header.name not in PUBLIC_IN_SYS)
         if not internal:
             headers.add(str(header))
     return headers
 
 
-def all_public_headers_are_installed(prefix):
+def all_public_headers_are_installed(prefix, with_sim):
     include = prefix / "include/dunlin"
     installed = {str(path.relative_to(include)) for path in include.rglob("*.hpp")}
-    forgotten = sorted(public_headers() - installed)
+    public = public_headers(with_sim)
+    forgotten = sorted(public - installed)
     expect(not forgotten, f"not installed: {forgotten}; list them in their folder's meson.build")
-    surplus = sorted(installed - public_headers())
+    surplus = sorted(installed - public)
     expect(not surplus, f"installed, but not public: {surplus}")
 
 
@@ -63,26 +65,35 @@ def consumer(temporary, name):
     folder = temporary / name
     shutil.copytree(HERE / name, folder)
     shutil.copy(HERE / "main.cpp", folder)
+    shutil.copy(HERE / "simulated.cpp", folder)
     return folder
 
 
-def meson_finds_it(temporary, libdir):
+def run_both(folder, with_sim, env=None):
+    output_of(folder / "build/consumer", env=env)
+    simulated = folder / "build/simulated"
+    expect(simulated.exists() == with_sim, f"{simulated}: it is {'not ' if with_sim else ''}there")
+    if with_sim:
+        output_of(simulated, env=env)
+
+
+def meson_finds_it(temporary, libdir, with_sim):
     folder = consumer(temporary, "meson")
     env = dict(os.environ, PKG_CONFIG_PATH=str(libdir / "pkgconfig"), LD_LIBRARY_PATH=str(libdir),
                PKG_CONFIG_SYSROOT_DIR=str(temporary / "root"))
     output_of("meson", "setup", folder / "build", folder, env=env)
     output_of("ninja", "-C", folder / "build", env=env)
-    output_of(folder / "build/consumer", env=env)
+    run_both(folder, with_sim, env)
 
 
-def cmake_finds_it(temporary, libdir):
+def cmake_finds_it(temporary, libdir, with_sim):
     folder = consumer(temporary, "cmake")
     env = dict(os.environ, LD_LIBRARY_PATH=str(libdir))
     # Said outright, for Meson and CMake need not agree where libraries go (Debian without dpkg-dev: lib64).
     output_of("cmake", "-G", "Ninja", "-S", folder, "-B", folder / "build",
               f"-Ddunlin_DIR={libdir / 'cmake/dunlin'}")
     output_of("ninja", "-C", folder / "build")
-    output_of(folder / "build/consumer", env=env)
+    run_both(folder, with_sim, env)
 
 
 def it_is_a_subproject(temporary):
@@ -91,11 +102,11 @@ def it_is_a_subproject(temporary):
     (folder / "subprojects/dunlin").symlink_to(ROOT)
     output_of("meson", "setup", folder / "build", folder)
     output_of("ninja", "-C", folder / "build")
-    output_of(folder / "build/consumer")
+    run_both(folder, True)
 
     targets = json.loads(output_of("meson", "introspect", "--targets", folder / "build"))
     programs = [target["name"] for target in targets if target["type"] == "executable"]
-    expect(programs == ["consumer"], f"as a subproject we also built {programs}")
+    expect(sorted(programs) == ["consumer", "simulated"], f"as a subproject we also built {programs}")
     installed = json.loads(output_of("meson", "introspect", "--installed", folder / "build"))
     expect(not installed, f"as a subproject we would install {installed}")
 
@@ -122,9 +133,10 @@ def main(build):
         libdir = package.parent.parent
         prefix = next(p for p in package.parents if (p / "include").is_dir())
 
-        all_public_headers_are_installed(prefix)
-        meson_finds_it(temporary, libdir)
-        cmake_finds_it(temporary, libdir)
+        with_sim = (libdir / "pkgconfig/dunlin-sim.pc").exists()
+        all_public_headers_are_installed(prefix, with_sim)
+        meson_finds_it(temporary, libdir, with_sim)
+        cmake_finds_it(temporary, libdir, with_sim)
         it_is_a_subproject(temporary)
         missing_boost_is_named(temporary)
     return 0
