@@ -79,8 +79,8 @@ public:
     [[nodiscard]] bool is_empty() const noexcept { return levels_ == 0; }
 
     /// Nothing is due before this time, nanoseconds: what `pop_due` need not be called before.
-    /// Never later than `next_wakeup`, and exactly that right after `pop_due` gave null; `never` if
-    /// nothing was armed since then.
+    /// Never later than the earliest deadline; what `next_wakeup` says right after `pop_due` gave
+    /// null, and `never` if nothing was armed since then.
     [[nodiscard]] std::int64_t earliest() const noexcept { return earliest_; }
 
     /// When `pop_due` should be called next, nanoseconds: never later than the earliest deadline,
