@@ -103,7 +103,7 @@ io_task<> serve_names(stage* on) {
 }
 
 void crash_and_restart(stage& on, bakery& in, nanoseconds when) {
-    on.world.after(when, [&on, &in] {
+    on.world.after(when, [&on] {
         sim::host& server = on.world.host("server");
         if (!server.is_down()) server.crash();
     });
