@@ -2,6 +2,7 @@
 
 #include <dunlin/sys/clock.hpp>
 #include <dunlin/sys/socket.hpp>
+#include <dunlin/util/planted.hpp>
 
 namespace dunlin {
 
@@ -24,7 +25,7 @@ bool io_operation::is_stopped() const noexcept {
 /// The losers of a race must not take what nobody would get: they leave their watch, so that the
 /// turn they are queued for finds nothing to try.
 void io_operation::interrupt() noexcept {
-    if (is_lost() && detail::why_no_watch(*watch_) == 0) {
+    if (is_lost() && detail::why_no_watch(*watch_) == 0 && !DUNLIN_PLANTED(loser_reads)) {
         leave();
         watch_ = &detail::watch_of_lost();
     }

@@ -12,6 +12,7 @@
 #include <dunlin/loop/watched_fd.hpp>
 #include <dunlin/util/api.hpp>
 #include <dunlin/util/assert.hpp>
+#include <dunlin/util/planted.hpp>
 
 #include <cstdint>
 
@@ -42,7 +43,8 @@ protected:
     /// What `begin` of the derived class does.
     template <detail::direction Way, class Self>
     [[nodiscard]] bool begin_as(Self& self) noexcept {
-        if (watch_->waiting_for(Way) != nullptr) [[unlikely]]
+        if (watch_->waiting_for(Way) != nullptr && !DUNLIN_PLANTED(second_reader_allowed))
+            [[unlikely]]
             return refuse();
         if (watch_->may_go(Way)) return begin_ready(self);
         if (watch_->is_registered && context_->stop == detail::stop_level::none) [[likely]]
@@ -54,7 +56,7 @@ protected:
     /// time.
     [[nodiscard]] bool begin_distrusting() noexcept {
         if (watch_->waiting_for(direction_) != nullptr) return refuse();
-        return begin_unready(true);
+        return begin_unready(!DUNLIN_PLANTED(readable_waits_first));
     }
 
     /// What `attempt` of the derived class does.
@@ -65,6 +67,8 @@ protected:
         if (!self.Self::try_now()) [[unlikely]]
             return wait_on();
         watch_->waiting_for(Way) = nullptr;
+        if (DUNLIN_PLANTED(timeout_loses_data) && has_timed_out())
+            outcome_ = detail::failure(errc::timeout);
         return true;
     }
 

@@ -2,6 +2,7 @@
 
 #include <dunlin/loop/detail/remote_state.hpp>
 #include <dunlin/sys/eventfd.hpp>
+#include <dunlin/util/planted.hpp>
 
 namespace dunlin {
 
@@ -23,6 +24,7 @@ post_node* remote_state::closed_mark() noexcept { return &mark; }
 
 post_node* remote_state::take_all(post_node* left_behind) noexcept {
     post_node* node = newest.exchange(left_behind, std::memory_order_seq_cst);
+    if (DUNLIN_PLANTED(posts_reversed) && node != closed_mark()) return node;
     post_node* oldest_first = nullptr;
     while (node != nullptr && node != closed_mark()) {
         post_node* const older = node->next;

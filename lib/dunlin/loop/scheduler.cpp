@@ -6,6 +6,7 @@
 #include <dunlin/sys/clock.hpp>
 #include <dunlin/sys/eventfd.hpp>
 #include <dunlin/util/assert.hpp>
+#include <dunlin/util/planted.hpp>
 
 #include <cerrno>
 #include <limits>
@@ -125,10 +126,11 @@ scheduler::as_current::~as_current() { current_scheduler = outer_; }
     if (w == nullptr) [[unlikely]]
         return; // for the slot's former tenant
     const epoll_flags flags = event.flags();
-    if (flags.has_any(unsettles)) [[unlikely]]
+    if (flags.has_any(unsettles) && !DUNLIN_PLANTED(short_read_at_end)) [[unlikely]]
         w->short_is_all = false;
     if (flags.has_any(lets_read)) [[likely]] {
-        w->may_go(detail::direction::input) = true;
+        if (!DUNLIN_PLANTED(readiness_lost) || w->waiting_for(detail::direction::input) != nullptr)
+            w->may_go(detail::direction::input) = true;
         if (operation* const reader = w->waiting_for(detail::direction::input)) [[likely]]
             schedule(reader->task());
     }
@@ -163,7 +165,7 @@ scheduler::as_current::~as_current() { current_scheduler = outer_; }
 }
 
 [[gnu::always_inline]] inline long scheduler::turn(std::int64_t wait) noexcept {
-    if (!later_.is_empty()) ready_.append(later_);
+    if (!later_.is_empty() && !DUNLIN_PLANTED(later_never)) ready_.append(later_);
     if (!ready_.is_empty())
         wait = 0;
     else if (wait != 0 && timers_.earliest() != timer_queue::never)
@@ -174,9 +176,9 @@ scheduler::as_current::~as_current() { current_scheduler = outer_; }
     ++counters_.turns;
     if (count > 0) {
         counters_.events += static_cast<unsigned>(count);
-        for (int i = 0; i < count; ++i)
+        for (int i = 0; i < (DUNLIN_PLANTED(first_event_only) ? 1 : count); ++i)
             note(events_[i]);
-    } else if (count < 0 && count != -EINTR) {
+    } else if (count < 0 && (count != -EINTR || DUNLIN_PLANTED(turn_without_eintr))) {
         return count;
     }
     if (now_ >= timers_.earliest()) [[unlikely]]
@@ -229,7 +231,8 @@ void scheduler::run_timers() noexcept {
     while (timer_node* const due = timers_.pop_due(now_)) {
         auto& task = static_cast<task_context&>(*due);
         if (task.wake_at > now_) { // what it was armed for is over; what came then lies later
-            if (task.wake_at != detail::never) timers_.arm(task, task.wake_at);
+            if (task.wake_at != detail::never && !DUNLIN_PLANTED(timer_not_rearmed))
+                timers_.arm(task, task.wake_at);
             continue;
         }
         if (task.scopes != nullptr) task.expire_scopes(now_);
@@ -265,7 +268,8 @@ void scheduler::wake_up() noexcept {
     was_woken_ = true;
     sys::clear_eventfd(remote_->wake.get());
     // Announce that the next poster is to wake us, then look: see remote_state.hpp.
-    remote_->wants_wake.store(true, std::memory_order_seq_cst);
+    if (!DUNLIN_PLANTED(wake_flag_not_reset))
+        remote_->wants_wake.store(true, std::memory_order_seq_cst);
     post_node* node = remote_->take_all(nullptr);
     while (node != nullptr) {
         post_node* const next = node->next;
@@ -311,7 +315,7 @@ int scheduler::wake_number() const noexcept {
 void scheduler::forget(task_context& task) noexcept {
     const bool is_retired = task.run_link::next == &task;
     if (task.is_queued() && !is_retired) run_queue::remove(task);
-    disarm(task);
+    if (!DUNLIN_PLANTED(timer_not_disarmed)) disarm(task);
 }
 
 void scheduler::retire(task_context& task) noexcept {

@@ -19,6 +19,7 @@
 #include <dunlin/sys/epoll.hpp>
 #include <dunlin/util/api.hpp>
 #include <dunlin/util/chrono.hpp>
+#include <dunlin/util/planted.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -132,7 +133,7 @@ public:
 
     /// Puts the task into the run queue, unless it is there or is being destroyed.
     void schedule(task_context& task) noexcept {
-        if (!task.is_queued()) ready_.push_back(task);
+        if (!task.is_queued() || DUNLIN_PLANTED(queued_twice)) ready_.push_back(task);
     }
     /// Likewise, but for the next turn.
     void schedule_later(task_context& task) noexcept {
@@ -158,7 +159,9 @@ public:
     /// costs a few instructions and not the wheel.
     void wake_by(task_context& task, std::int64_t deadline) noexcept {
         task.wake_at = deadline;
-        if (!task.is_timed() || deadline < task.timer_node::deadline()) timers_.arm(task, deadline);
+        if (!task.is_timed() ||
+            (deadline < task.timer_node::deadline() && !DUNLIN_PLANTED(earlier_deadline_ignored)))
+            timers_.arm(task, deadline);
     }
     void disarm(task_context& task) noexcept {
         task.wake_at = detail::never;
@@ -224,7 +227,8 @@ private:
             head_.prev = &task;
         }
         task_context& pop_front() noexcept {
-            detail::run_link& first = *head_.next;
+            detail::run_link& first =
+                DUNLIN_PLANTED(run_queue_is_stack) ? *head_.prev : *head_.next;
             remove(first);
             return static_cast<task_context&>(first);
         }

@@ -4,6 +4,7 @@
 #include <dunlin/loop/scheduler.hpp>
 #include <dunlin/loop/starved_acceptor.hpp>
 #include <dunlin/sys/socket.hpp>
+#include <dunlin/util/planted.hpp>
 
 #include <cerrno>
 
@@ -48,7 +49,8 @@ void scheduler::release_watch(detail::watch& w) noexcept {
     if (--w.owners != 0) return;
     // close(2) takes a descriptor out of epoll only with its last duplicate. A number that came to
     // mean something else since is not ours to take out.
-    if (w.is_registered && (w.is_borrowed || w.is_shared) && !w.is_stale)
+    if (w.is_registered && (w.is_borrowed || w.is_shared) && !w.is_stale &&
+        !DUNLIN_PLANTED(borrowed_not_removed))
         static_cast<void>(epoll_.remove(borrowed_fd{w.fd}));
     if (w.is_borrowed) borrowed_.remove(w);
     ++w.generation;
@@ -58,7 +60,7 @@ void scheduler::release_watch(detail::watch& w) noexcept {
     }
     w.fd = -1;
     for (operation* const waiting : w.waiting)
-        if (waiting != nullptr) schedule(waiting->task());
+        if (waiting != nullptr && !DUNLIN_PLANTED(not_woken_on_close)) schedule(waiting->task());
     waiter_left(w);
 }
 

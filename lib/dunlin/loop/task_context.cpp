@@ -1,6 +1,7 @@
 #include <dunlin/loop/task_context.hpp>
 
 #include <dunlin/loop/operation.hpp>
+#include <dunlin/util/planted.hpp>
 
 namespace dunlin {
 
@@ -29,7 +30,7 @@ void task_context::update_stop() noexcept {
     stop = requested;
     for (const time_scope* scope = scopes; scope != nullptr; scope = scope->outer) {
         has_expired = has_expired || scope->has_expired;
-        if (!scope->is_shield) continue;
+        if (!scope->is_shield || DUNLIN_PLANTED(shield_leaks)) continue;
         stop = stop_level::none;
         break;
     }
@@ -39,7 +40,7 @@ void task_context::update_stop() noexcept {
 bool task_context::leave_scope() noexcept {
     const time_scope& left = *scopes;
     scopes = left.outer;
-    update_stop();
+    if (!DUNLIN_PLANTED(scope_stays_over)) update_stop();
     // Who is told to stop from further out as well tells that one, not this; in a shield he was
     // not.
     return left.has_expired && !left.keeps_stopped && (left.is_shield || !is_stopping());

@@ -1,4 +1,5 @@
 #include <dunlin/loop/timer_queue.hpp>
+#include <dunlin/util/planted.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -71,7 +72,8 @@ timer_node* timer_queue::pop_due(std::int64_t now) noexcept {
         if (start > present) break;
         timer_node& first = take_first(level, digit);
         const bool was_alone = (occupied_[level] >> digit & 1) == 0;
-        if (level == 0 || (was_alone && first.deadline_ <= static_cast<std::int64_t>(present))) {
+        if (level == 0 || (was_alone && (first.deadline_ <= static_cast<std::int64_t>(present) ||
+                                         DUNLIN_PLANTED(timer_early)))) {
             base_ = static_cast<std::uint64_t>(first.deadline_); // no other is before it
             return &first;
         }
@@ -80,7 +82,7 @@ timer_node* timer_queue::pop_due(std::int64_t now) noexcept {
         // and goes to a lower level.
         base_ = start;
         put(first);
-        while ((occupied_[level] >> digit & 1) != 0)
+        while ((occupied_[level] >> digit & 1) != 0 && !DUNLIN_PLANTED(timer_lost_in_cascade))
             put(take_first(level, digit));
     }
     // The first slot lies after `present`: going there enters no slot.

@@ -3,6 +3,7 @@
 #include <dunlin/loop/scheduler.hpp>
 #include <dunlin/sys/clock.hpp>
 #include <dunlin/sys/socket.hpp>
+#include <dunlin/util/planted.hpp>
 
 #include <cerrno>
 
@@ -64,6 +65,7 @@ bool accept_operation::try_now() noexcept {
         if (accepted >= 0) {
             if (starved_.waiting != nullptr) recover();
             outcome_ = accepted;
+            if (DUNLIN_PLANTED(accept_once_an_edge)) note_empty();
             return true;
         }
         if (accepted == -EAGAIN) {
@@ -73,10 +75,15 @@ bool accept_operation::try_now() noexcept {
             return false;
         }
         if (is_about_resources(-accepted)) {
+            if (DUNLIN_PLANTED(descriptors_forgotten)) return false;
+            if (DUNLIN_PLANTED(descriptors_spin)) {
+                wants_turn_ = true;
+                return false;
+            }
             starve(-accepted);
             return false;
         }
-        if (!is_about_the_connection(-accepted)) {
+        if (!is_about_the_connection(-accepted) || DUNLIN_PLANTED(accept_ends_on_abort)) {
             outcome_ = accepted;
             return true;
         }

@@ -14,6 +14,7 @@
 #include <dunlin/net/take_turn.hpp>
 #include <dunlin/task/task.hpp>
 #include <dunlin/util/assert.hpp>
+#include <dunlin/util/planted.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -136,6 +137,8 @@ private:
         turn(const turn&) = delete;
         turn& operator=(const turn&) = delete;
         ~turn() {
+            if (DUNLIN_PLANTED(reader_drops_bytes) && is_mine_ && of_.is_used_)
+                of_.ahead_.consume(of_.ahead_.size());
             if (is_mine_) of_.is_used_ = false;
         }
         [[nodiscard]] bool is_mine() const noexcept { return is_mine_; }
@@ -194,6 +197,7 @@ template <class T>
 result<T> buffered_reader<Stream>::cut(const detail::frame_rule& rule,
                                        detail::frame_rule::answer found) noexcept {
     using answer = detail::frame_rule::answer;
+    if (DUNLIN_PLANTED(reader_drops_bytes)) is_used_ = false;
     constexpr bool is_line = std::same_as<T, std::optional<std::string_view>>;
     if (found == answer::too_long) return errc::too_long;
     if (found == answer::more) {

@@ -5,6 +5,9 @@
 #include <dunlin/loop/watched_fd.hpp>
 #include <dunlin/net/endpoint.hpp>
 #include <dunlin/util/api.hpp>
+#include <dunlin/util/planted.hpp>
+
+#include <new>
 
 namespace dunlin {
 
@@ -19,7 +22,11 @@ public:
     using value_type = tcp_socket;
     explicit connect_operation(const endpoint& where) noexcept
         : io_operation{nullptr, detail::direction::output}, where_{where} {}
-    ~connect_operation() { socket_.close(); } // before the base leaves the watch
+    ~connect_operation() { // before the base leaves the watch
+        if (DUNLIN_PLANTED(loser_left_open) && is_lost())
+            ::new (static_cast<void*>(&socket_)) detail::watched_fd{};
+        socket_.close();
+    }
 
     bool begin() noexcept;
     bool attempt() noexcept override;

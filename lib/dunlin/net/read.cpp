@@ -1,6 +1,7 @@
 #include <dunlin/net/read.hpp>
 
 #include <dunlin/sys/socket.hpp>
+#include <dunlin/util/planted.hpp>
 
 #include <cerrno>
 
@@ -17,7 +18,9 @@ inline void detail::receive_operation::note(long n, std::size_t size) noexcept {
         return;
     }
     watch_->is_unanswered = true;
-    if (n < static_cast<long>(size) && watch_->short_is_all)
+    if (DUNLIN_PLANTED(edge_taken_for_level)) watch_->may_go(direction::input) = false;
+    if (n < static_cast<long>(size) &&
+        (watch_->short_is_all || (DUNLIN_PLANTED(short_read_anywhere) && !watch_->is_tcp)))
         watch_->may_go(direction::input) = false;
 }
 
@@ -70,6 +73,7 @@ bool read_buffer_operation::try_now() noexcept {
 /// Nothing has come: an interruption, the end, an error, or a spurious wake-up.
 bool read_buffer_operation::go_on_without(std::byte* block, long n) noexcept {
     if (n == -EINTR || (n == -EAGAIN && may_be_at_mark())) n = receive(block, detail::buffer_size);
+    if (n == 0 && DUNLIN_PLANTED(end_taken_for_error)) n = -ECONNRESET;
     if (n > 0) {
         block_ = block;
         outcome_ = detail::to_outcome(n);

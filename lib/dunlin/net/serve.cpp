@@ -6,6 +6,7 @@
 #include <dunlin/task/sleep.hpp>
 #include <dunlin/task/when.hpp>
 #include <dunlin/util/assert.hpp>
+#include <dunlin/util/planted.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -41,7 +42,7 @@ public:
 
     void about_to_go(task_context& ended) noexcept override {
         were_cut(1);
-        if (grace_.count() <= 0) return;
+        if (grace_.count() <= 0 || DUNLIN_PLANTED(no_last_words)) return;
         detail::watch* const client = sched_.find_watch(ended.own_key);
         if (client == nullptr || client->has_ended || sys::unread(client->fd) <= 0) return;
         auto kept = sys::duplicate(borrowed_fd{client->fd});
@@ -112,6 +113,7 @@ io_task<> end_idle(const task_group& sessions, std::chrono::nanoseconds limit,
 
 /// Waits until fewer than `most` connections are left, those that linger included.
 io_task<> wait_for_place(task_group& clients, task_group& lingering, std::size_t most) {
+    if (DUNLIN_PLANTED(limit_off_by_one)) ++most;
     while (clients.size() + lingering.size() >= most) {
         const std::size_t last_words = lingering.size();
         if (last_words == 0)

@@ -1,6 +1,7 @@
 #include <dunlin/net/write.hpp>
 
 #include <dunlin/sys/socket.hpp>
+#include <dunlin/util/planted.hpp>
 
 #include <cerrno>
 
@@ -33,6 +34,7 @@ bool write_some_operation::try_now() noexcept {
 bool write_operation::attempt() noexcept { return attempt_as<direction::output>(*this); }
 
 bool write_operation::try_now() noexcept {
+    if (DUNLIN_PLANTED(end_stops_writes) && watch_->has_ended) return go_on_after(-EPIPE);
     const long n = sys::send_once(watch_->fd, bytes_.data, bytes_.size);
     if (n != static_cast<long>(bytes_.size)) [[unlikely]]
         return go_on_after(n);
@@ -55,8 +57,8 @@ bool write_operation::go_on_after(long n) noexcept {
             return true;
         }
         const auto sent = static_cast<std::size_t>(n);
-        if (moved_ != nullptr) *moved_ += sent;
-        bytes_.data += sent;
+        if (moved_ != nullptr && !DUNLIN_PLANTED(moved_not_counted)) *moved_ += sent;
+        bytes_.data += sent - (DUNLIN_PLANTED(write_at_wrong_offset) ? 1 : 0);
         bytes_.size -= sent;
         note_progress();
         if (bytes_.size == 0) {
@@ -132,7 +134,7 @@ void span_write_operation::advance(std::size_t sent) noexcept {
         pieces_ = pieces_.subspan(1);
         offset_ = 0;
     }
-    offset_ += sent;
+    offset_ = (DUNLIN_PLANTED(gather_at_wrong_offset) ? 0 : offset_) + sent;
 }
 
 } // namespace dunlin

@@ -1,6 +1,7 @@
 #include <dunlin/sync/one_shot.hpp>
 
 #include <dunlin/util/assert.hpp>
+#include <dunlin/util/planted.hpp>
 
 namespace dunlin::detail {
 
@@ -11,7 +12,7 @@ one_shot_base::~one_shot_base() {
 }
 
 void one_shot_base::value_is_set() noexcept {
-    queue_.release(1);
+    queue_.release(DUNLIN_PLANTED(one_shot_gives_twice) ? 2 : 1);
     queue_.close();
 }
 

@@ -2,6 +2,7 @@
 
 #include <dunlin/loop/scheduler.hpp>
 #include <dunlin/util/assert.hpp>
+#include <dunlin/util/planted.hpp>
 
 namespace dunlin::detail {
 
@@ -64,10 +65,10 @@ void wait_queue::leave(waiter& gone) noexcept {
     } else {
         DUNLIN_ASSERT(gone.at == waiter::place::served);
         --served_;
-        units_ += gone.units;
+        units_ += gone.units - (DUNLIN_PLANTED(permit_lost) && gone.units > 1 ? 1 : 0);
     }
     gone.at = waiter::place::none;
-    serve();
+    if (!DUNLIN_PLANTED(line_not_served)) serve();
 }
 
 void wait_queue::release(std::size_t units) noexcept {
@@ -171,6 +172,7 @@ bool queued_operation::attempt() noexcept {
             leave();
         } else {
             queue_->settle(*this);
+            if (DUNLIN_PLANTED(channel_loses_item)) outcome_ = why_not_wait();
         }
         return true;
     case place::passed:
@@ -193,7 +195,10 @@ void queued_operation::leave() noexcept {
 }
 
 void queued_operation::withdraw() noexcept {
-    leave();
+    if (DUNLIN_PLANTED(mutex_lost) && at == place::served)
+        queue_->settle(*this);
+    else
+        leave();
     abandon();
 }
 

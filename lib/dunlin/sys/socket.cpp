@@ -2,6 +2,7 @@
 
 #include <dunlin/sys/above_standard.hpp>
 #include <dunlin/sys/os.hpp>
+#include <dunlin/util/planted.hpp>
 
 #include <cerrno>
 #include <climits>
@@ -116,7 +117,7 @@ int accept(int listener) noexcept {
         const int fd =
             above_standard(os::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (fd >= 0) return fd;
-        if (errno != EINTR) return -errno;
+        if (errno != EINTR || DUNLIN_PLANTED(accept_without_eintr)) return -errno;
     }
 }
 

@@ -9,6 +9,7 @@
 #include <dunlin/result.hpp>
 #include <dunlin/sys/address.hpp>
 #include <dunlin/sys/fd.hpp>
+#include <dunlin/util/planted.hpp>
 #include <dunlin/util/slice.hpp>
 
 #include <cerrno>
@@ -47,7 +48,7 @@ inline constexpr std::size_t max_slices = 1024;
 [[nodiscard]] inline long receive(int socket, std::byte* into, std::size_t size) noexcept {
     for (;;) {
         const long n = receive_once(socket, into, size);
-        if (n != -EINTR) [[likely]]
+        if (n != -EINTR || DUNLIN_PLANTED(recv_without_eintr)) [[likely]]
             return n;
     }
 }
@@ -56,7 +57,7 @@ inline constexpr std::size_t max_slices = 1024;
 [[nodiscard]] inline long send(int socket, const std::byte* data, std::size_t size) noexcept {
     for (;;) {
         const long n = send_once(socket, data, size);
-        if (n != -EINTR) [[likely]]
+        if (n != -EINTR || DUNLIN_PLANTED(send_without_eintr)) [[likely]]
             return n;
     }
 }

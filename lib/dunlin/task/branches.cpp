@@ -2,6 +2,7 @@
 
 #include <dunlin/loop/scheduler.hpp>
 #include <dunlin/util/assert.hpp>
+#include <dunlin/util/planted.hpp>
 
 namespace dunlin::detail {
 
@@ -125,7 +126,7 @@ void branches_operation::task_ended(task_context& ended) noexcept {
                 failed_at_ = sched.path()[0];
         }
         leave_unstarted();
-        stop_rest(stop_level::lost);
+        if (!DUNLIN_PLANTED(losers_not_stopped)) stop_rest(stop_level::lost);
     }
     const bool is_wanted = has_value && (decides || !is_decided_);
     if (live_ == 0) sched.schedule(*context_);

@@ -1,6 +1,7 @@
 #include <dunlin/task/signal_set.hpp>
 
 #include <dunlin/sys/signals.hpp>
+#include <dunlin/util/planted.hpp>
 
 #include <cerrno>
 
@@ -46,7 +47,8 @@ signal_set& signal_set::operator=(signal_set&& other) noexcept {
 
 void signal_set::close() noexcept {
     fd_.close();
-    if (blocked_ != 0) sys::unblock_signals(std::exchange(blocked_, 0));
+    if (blocked_ != 0 && !DUNLIN_PLANTED(mask_not_restored))
+        sys::unblock_signals(std::exchange(blocked_, 0));
 }
 
 } // namespace dunlin

@@ -2,6 +2,7 @@
 
 #include <dunlin/loop/scheduler.hpp>
 #include <dunlin/util/assert.hpp>
+#include <dunlin/util/planted.hpp>
 
 #include <new>
 #include <type_traits>
@@ -147,8 +148,11 @@ void task_group::request_drain() noexcept { request(detail::stop_level::drain); 
 void task_group::request(detail::stop_level level) noexcept {
     if (stop_ < level) stop_ = level;
     for (task_context* child = first_task; child != nullptr; child = child->sibling_next) {
+        if (DUNLIN_PLANTED(drain_forgets) && level == detail::stop_level::drain &&
+            child->sibling_next == nullptr)
+            break;
         child->raise_stop(level);
-        if (child->leaf != nullptr) child->leaf->interrupt();
+        if (child->leaf != nullptr && !DUNLIN_PLANTED(stop_without_wake)) child->leaf->interrupt();
     }
 }
 
@@ -189,7 +193,8 @@ void group_operation::leave() noexcept {
 
 /// A stop goes on to the children; this task stays until they are gone.
 void group_operation::interrupt() noexcept {
-    if (context_->is_draining()) group_->request(context_->stop);
+    if (context_->is_draining() && !DUNLIN_PLANTED(stop_not_forwarded))
+        group_->request(context_->stop);
 }
 
 std::error_code group_operation::error() const noexcept {
