@@ -28,7 +28,8 @@ epoll_item::epoll_item(epoll_file& its_set, file& its_target, int its_fd,
                        const ::epoll_event& asked)
     : set{its_set}, target{its_target}, fd{its_fd}, events{asked.events | always},
       data{asked.data.u64} {
-    target.watchers.insert(target.watchers.begin(), this);
+    target.watchers.push_back(this); // to the front: `insert` there is a false alarm of g++ 12
+    std::rotate(target.watchers.begin(), target.watchers.end() - 1, target.watchers.end());
 }
 
 epoll_item::~epoll_item() {
