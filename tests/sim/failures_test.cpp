@@ -4,7 +4,9 @@
 #include <sim/scenes.hpp>
 
 #include <string>
+#include <functional>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 using namespace dunlin;
@@ -31,6 +33,14 @@ io_task<> wait_for_input(sim::world& in, noted& into) {
     auto socket = co_await tcp_socket::connect("server:7").or_return();
     const auto data = co_await socket.read();
     into = {true, data ? std::error_code{} : data.error(), in.elapsed()};
+}
+
+/// Connects, and closes at once. `tcp_socket::connect(endpoint)`, so that one attempt is all.
+io_task<> connect_and_finish(sim::world& in, noted& into) {
+    const endpoint there = in.host("server").address(7);
+    auto socket = co_await tcp_socket::connect(there);
+    into = {true, socket ? std::error_code{} : socket.error(), in.elapsed()};
+    if (socket) co_await sleep_for(50ms).or_return();
 }
 
 /// Asks after a second.
@@ -127,6 +137,26 @@ TEST_CASE("a peer of a crashed host is reset at its next send once the host is b
     CHECK_FALSE(server.is_down());
     CHECK(w.run_to_end(2min));
     CHECK(heard.error == std::errc::connection_reset);
+}
+
+TEST_CASE("what a crashed host had got and not acknowledged is sent again", "[sim][failures]") {
+    // By the time of the crash: a SYN that it has got, a connection, and the end of one.
+    const auto [crash_at, is_connected] =
+        GENERATE(std::pair{25ms, false}, std::pair{45ms, true}, std::pair{115ms, true});
+    sim::world w{1, sim::faults::none()};
+    w.link_all({.latency = 20ms});
+    sim::host& server = w.host("server");
+    server.run_service(serve_echo);
+    noted connected;
+    w.host("client").run(connect_and_finish, std::ref(w), std::ref(connected));
+    w.after(crash_at, [&server] { server.crash(); });
+    w.after(crash_at + 10s, [&server] { server.restart(); });
+    w.run_to_end(1min);
+    CHECK(connected.is_there);
+    CHECK(connected.error == (is_connected ? std::error_code{}
+                                           : std::make_error_code(std::errc::connection_refused)));
+    w.finish(); // no socket of it stays for ever
+    CHECK(w.problems() == "");
 }
 
 TEST_CASE("a crashed host answers no connect; back without a program it refuses",
