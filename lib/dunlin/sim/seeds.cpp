@@ -140,7 +140,9 @@ std::string seeds_report::words() const {
         if (faults_.size() > most_lines)
             text += "  and " + std::to_string(faults_.size() - most_lines) + " more\n";
         if (needs_small_portions_) text += "  and the scheduler works in small portions\n";
-        text += repeat_then_ + " repeats it with these alone";
+        text += repeat_then_ + (faults_.empty() && !needs_small_portions_
+                                    ? " repeats it without them"
+                                    : " repeats it with these alone");
         // Its last line is the one that repeats the run, which is here already.
         const auto without_last_line = [](const std::string& of) {
             return of.substr(0, of.rfind("DUNLIN_SIM_SEED="));
