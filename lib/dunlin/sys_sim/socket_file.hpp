@@ -8,9 +8,20 @@
 #include <cstdint>
 #include <memory>
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 namespace dunlin::sys_sim {
+
+// What has ended, as bits (RCV_SHUTDOWN, SEND_SHUTDOWN).
+inline constexpr unsigned ends_receiving = 1;
+inline constexpr unsigned ends_sending = 2;
+inline constexpr unsigned ends_both = 3;
+
+// With which of epoll's bits readers and writers are woken (sock_def_readable,
+// sk_stream_write_space).
+inline constexpr std::uint32_t wakes_readers = EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND;
+inline constexpr std::uint32_t wakes_writers = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
 
 class socket_file : public file {
 public:

@@ -13,11 +13,6 @@ namespace dunlin::sys_sim {
 
 namespace {
 
-constexpr unsigned ends_receiving = 1; // RCV_SHUTDOWN
-constexpr unsigned ends_sending = 2;   // SEND_SHUTDOWN
-constexpr unsigned ends_both = 3;
-constexpr std::uint32_t wakes_readers = EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND;
-constexpr std::uint32_t wakes_writers = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
 // What a piece costs beside its bytes (the truesize of an skb), roughly.
 constexpr std::size_t piece_cost = 768;
 
