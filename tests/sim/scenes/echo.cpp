@@ -39,8 +39,8 @@ io_task<> talk(stage* on, std::uint32_t number) {
         is_last = on->is_calm;
         auto connected = co_await connect_to(on, "server:7").or_return();
         conversation with{on, std::move(connected), number, is_last};
-        co_await converse(&with, 1 + on->dice.below(12), 3000).or_return();
-        if (!is_last) co_await sleep_for(on->up_to(300ms)).or_return();
+        co_await converse(&with, 1 + on->dice.below(6), 2000).or_return();
+        if (!is_last) co_await sleep_for(on->up_to(1500ms)).or_return();
     }
 }
 
