@@ -84,7 +84,9 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
         # Without a bug nothing is found: else the table would tell nothing.
         clean = pool.submit(look, program, None, base, asked.most // 4)
-        looks = [pool.submit(look, program, name, base + asked.most * (1 + i * asked.rounds + round_), asked.most)
+        # The scenes take turns, seed for seed: an odd stride, so that each round begins with another one.
+        stride = asked.most | 1
+        looks = [pool.submit(look, program, name, base + stride * (1 + i * asked.rounds + round_), asked.most)
                  for i, (name, _) in enumerate(bugs) for round_ in range(asked.rounds)]
         for done in concurrent.futures.as_completed(looks):
             finding = done.result()
