@@ -56,6 +56,7 @@ LEGS = {
                       options=["-Doptimization=2", "-Ddebug=false", "-Db_pch=false"]),
     "clang-19": tests("unit", cxx="clang++-19", options=["-Doptimization=0", "-Ddebug=false"]),
     "shared": tests("app", options=["-Ddefault_library=shared", "-Doptimization=0"]),
+    "sim": lambda name: run_simulation(name),
     "format": format_is_right,
     "tidy": command(sys.executable, "tests/tidy.py"),
     "budgets": command(sys.executable, "tests/budgets.py", BUILDS / "budgets"),
@@ -123,6 +124,26 @@ def succeeds(words, **more):
     except FileNotFoundError as missing:
         print(f"{missing.filename} is not installed")
         return False
+
+
+def run_simulation(name):
+    """General scenes at -O2, from a fixed seed and from a fresh one, and the planted bugs in short."""
+    folder = BUILDS / name
+    setup = ["meson", "setup", *(["--reconfigure"] if (folder / "build.ninja").exists() else []), folder,
+             "-Dwerror=true", "-Dtests=enabled", "-Dapps=disabled", "-Doptimization=2", "-Ddebug=false"]
+    scenes = folder / "tests/sim/scenes/sim_scenes"
+    planted = folder / "tests/sim/planted/sim_scenes_planted"
+    if not (succeeds(setup, stdout=subprocess.DEVNULL)
+            and succeeds(["ninja", "-C", folder, scenes.relative_to(folder), planted.relative_to(folder)])):
+        return Tally(failed=1, remarks=[f"failed: {name}: it does not build"])
+    tally = Tally()
+    for what, words in {
+        "fixed seeds": [scenes, "--jobs", "2", "--count", "600"],
+        "fresh seeds": [scenes, "--jobs", "2", "--count", "600", "--seed", str(time.time_ns())],
+        "planted bugs": [sys.executable, "tests/sim/planted.py", planted, "--rounds", "1"],
+    }.items():
+        tally += Tally.of_one(f"{name}: {what}", succeeds(words))
+    return tally
 
 
 def run_tests(name, suites, cxx, options, patience, builds_all):
