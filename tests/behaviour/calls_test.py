@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 # These stay in the process, or only print.
-HARMLESS = set("""memchr memcmp memcpy memmove memset strlen strcmp strtol strtoull strtoul strerrorname_np sigabbrev_np
+HARMLESS = set("""bcmp memchr memcmp memcpy memmove memset strlen strcmp strtol strtoull strtoul strerrorname_np sigabbrev_np
     sigaddset sigemptyset sigismember htonl htons ntohl ntohs inet_addr inet_ntop inet_pton
     fflush fprintf fputs fwrite printf putchar puts stderr stdout vsnprintf abort getpid main""".split())
 

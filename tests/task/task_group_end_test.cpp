@@ -2,6 +2,7 @@
 #include <dunlin/loop/remote.hpp>
 #include <dunlin/task/sleep.hpp>
 #include <dunlin/task/task_group.hpp>
+#include <dunlin/task/yield.hpp>
 
 #include <support/test_loop.hpp>
 
@@ -130,11 +131,11 @@ TEST_CASE("end from inside a child lets it run on to its next suspension", "[tas
     group.spawn(hold, alive);
     group.spawn(
         [&](std::shared_ptr<int> held) -> task<> {
-            co_await sleep_for(1us).ignore();
+            co_await yield().ignore();
             group.end();
             seen += group.is_empty() ? "destroyed at once" : "runs on";
             if (held.use_count() != 3) seen += "?";
-            co_await sleep_for(1us).ignore();
+            co_await yield().ignore();
             seen += " too far";
         },
         alive);

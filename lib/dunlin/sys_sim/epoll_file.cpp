@@ -27,7 +27,7 @@ constexpr int deepest = 5; // EP_MAX_NESTS + 1
 epoll_item::epoll_item(epoll_file& its_set, file& its_target, int its_fd,
                        const ::epoll_event& asked)
     : set{its_set}, target{its_target}, fd{its_fd}, events{asked.events | always},
-      data{asked.data.u64} {
+      data{asked.data.u64}, number{its_set.next_number()} {
     target.watchers.push_back(this); // to the front: `insert` there is a false alarm of g++ 12
     std::rotate(target.watchers.begin(), target.watchers.end() - 1, target.watchers.end());
 }
@@ -147,12 +147,12 @@ int epoll_file::collect(::epoll_event* into, int room) {
 
 void epoll_file::wake_one(std::uint64_t which) {
     if (items_.empty()) return;
-    // By number: the order of the map would depend on addresses where numbers are equal.
+    // Not in the order of the map, which depends on addresses.
     std::vector<epoll_item*> candidates;
     for (const auto& [key, item] : items_)
         candidates.push_back(item.get());
-    std::stable_sort(candidates.begin(), candidates.end(),
-                     [](const epoll_item* a, const epoll_item* b) { return a->fd < b->fd; });
+    std::sort(candidates.begin(), candidates.end(),
+              [](const epoll_item* a, const epoll_item* b) { return a->number < b->number; });
     epoll_item& chosen = *candidates[which % candidates.size()];
     if ((chosen.events & ~private_bits) != 0) link(chosen);
 }

@@ -31,6 +31,7 @@ public:
     int fd;
     std::uint32_t events;
     std::uint64_t data;
+    std::uint64_t number; ///< In the order of their adding.
 
     // The ready list: first in, first out.
     epoll_item* next = nullptr;
@@ -49,6 +50,7 @@ public:
     long add(file& target, int fd, const ::epoll_event& asked);
     long modify(file& target, int fd, const ::epoll_event& asked);
     long remove(file& target, int fd);
+    [[nodiscard]] std::uint64_t next_number() noexcept { return ++last_number_; }
     /// The target is gone for good.
     void forget(epoll_item& item);
 
@@ -73,6 +75,7 @@ private:
     epoll_item* first_ = nullptr;
     epoll_item* last_ = nullptr;
     std::size_t ready_count_ = 0;
+    std::uint64_t last_number_ = 0;
 };
 
 } // namespace dunlin::sys_sim

@@ -2,6 +2,7 @@
 #include <dunlin/testing/detail/stream_rules.hpp>
 
 #include <dunlin/sys/error.hpp>
+#include <dunlin/task/sleep.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -50,7 +51,8 @@ io_task<> no_time_to_wait(stream_scene& s) {
     co_await or_return(
         s.expect_error(nothing, errc::timeout, "the error `timeout` for a read without time"));
     co_await s.put(s.there, "0123456789").or_return();
-    auto came = co_await s.get_some(s.here, 1).or_return(); // now the rest is there, too
+    auto came = co_await s.get_some(s.here, 1).or_return();
+    co_await sleep_for(s.options.quiet).or_return(); // now the rest is there, too
     const auto given = co_await s.here.read().timeout(none);
     co_await or_return(s.expect(given && !given.assume_value().is_end(),
                                 "a read without time gives what is there", in_words(given)));
@@ -62,7 +64,8 @@ io_task<> stopped_before(stream_scene& s) {
     for (const read_by how : each_read) {
         co_await s.renew().or_return();
         co_await s.put(s.there, "0123456789").or_return();
-        auto came = co_await s.get_some(s.here, 1).or_return(); // now the rest is there, too
+        auto came = co_await s.get_some(s.here, 1).or_return();
+        co_await sleep_for(s.options.quiet).or_return(); // now the rest is there, too
         running<std::string> ready{read_once(s.here, how)};
         ready.stop();
         const auto some =
