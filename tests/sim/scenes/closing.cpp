@@ -223,9 +223,9 @@ io_task<> wait_to_write(stage* on, shared_socket* with) {
     }
 }
 
-/// Accepts, and neither reads nor writes.
+/// Accepts, and neither reads nor writes, for longer than pauses and partitions hold the client up.
 io_task<> hold(stage* on, tcp_socket client) {
-    co_await sleep_for(on->up_to(800ms) + 300ms).or_return();
+    co_await sleep_for(on->up_to(800ms) + 10s).or_return();
     static_cast<void>(client.set_reset_on_close(on->dice.below(2) == 0));
 }
 io_task<> keep_silent(stage* on) {
