@@ -288,6 +288,22 @@ TEST_CASE("a thousand dead connections in a row do not hold up the turn", "[net]
     CHECK(accepting.result());
 }
 
+TEST_CASE("an error that comes again and again pauses the acceptor", "[net][kernel]") {
+    const int error = GENERATE(EPERM, EOPNOTSUPP, ESOCKTNOSUPPORT, EPROTONOSUPPORT);
+    scene s;
+    tcp_listener listener = listen_somewhere();
+    const raw_peer client = connect_raw(where_it_listens(listener));
+    REQUIRE(becomes_readable(listener.fd()));
+    kernel.accept_errors.assign(1000, error);
+    auto accepting = s.loop.start(accept_one(listener));
+    s.loop.run_until_idle(); // it does become idle
+    CHECK_FALSE(accepting.is_done());
+    CHECK(kernel.accept_errors.size() > 800);
+    kernel.accept_errors.clear();
+    s.loop.run_until([&] { return accepting.is_done(); }); // a tenth of a second later
+    CHECK(accepting.result());
+}
+
 TEST_CASE("an error of the listener itself is told", "[net][kernel]") {
     scene s;
     tcp_listener listener = listen_somewhere();

@@ -43,6 +43,19 @@ bool is_about_resources(int error) noexcept {
            error == ENOSR;
 }
 
+/// Those of them that need not take a connection off the queue, so that the next call may see them
+/// again: a security module forbids it (EPERM), or the descriptor is none to accept at.
+bool may_come_again(int error) noexcept {
+    return error == EPERM || error == EOPNOTSUPP || error == ESOCKTNOSUPPORT ||
+           error == EPROTONOSUPPORT;
+}
+
+const char* words_for_pause(int why) noexcept {
+    if (why == EMFILE || why == ENFILE) return "accepting pauses: no descriptor is free";
+    if (is_about_resources(why)) return "accepting pauses: the kernel is out of memory";
+    return "accepting pauses: the kernel refuses one connection after the other";
+}
+
 } // namespace
 
 tcp_socket accept_operation::take() noexcept {
@@ -87,10 +100,12 @@ bool accept_operation::try_now() noexcept {
             outcome_ = accepted;
             return true;
         }
-        if (!spend()) {
+        if (spend()) continue;
+        if (may_come_again(-accepted))
+            starve(-accepted);
+        else
             wants_turn_ = true;
-            return false;
-        }
+        return false;
     }
 }
 
@@ -101,9 +116,7 @@ void accept_operation::starve(int why) noexcept {
     starved_.waiting = this;
     if (!watch_->is_starved) { // said once, until nobody is left in the kernel's queue
         watch_->is_starved = true;
-        sched.log(log_level::warning, why == EMFILE || why == ENFILE
-                                          ? "accepting pauses: no descriptor is free"
-                                          : "accepting pauses: the kernel is out of memory");
+        sched.log(log_level::warning, words_for_pause(why));
     }
     sched.add_starved(starved_);
     sched.arm(*context_, sys::monotonic_now() + retry_after);

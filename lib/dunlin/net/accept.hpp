@@ -13,8 +13,9 @@ namespace dunlin {
 /// Connections that died in the queue are passed over (ECONNABORTED and its kin, see accept(2)).
 /// When descriptors or memory have run out it pauses until a descriptor is closed here, and tries
 /// again ten times a second in case one is closed elsewhere; the connections wait in the kernel's
-/// queue. That epoll has no room (no_space_on_device, not_enough_memory) is an error. Allocates
-/// nothing. Loop thread.
+/// queue. So it does when the kernel refuses one connection after the other (EPERM, EOPNOTSUPP and
+/// the like), more than it may look at in a turn. That epoll has no room (no_space_on_device,
+/// not_enough_memory) is an error. Allocates nothing. Loop thread.
 class [[nodiscard]] DUNLIN_API accept_operation final : public io_operation,
                                                         public spellings<accept_operation> {
 public:
