@@ -1,5 +1,5 @@
 #pragma once
-// A random program of system calls, made of a seed and nothing else. fuzz.cpp runs it.
+// A random program of system calls, made of a seed and nothing else. fuzz_runner.cpp runs it.
 
 #include <cstdint>
 #include <string>
