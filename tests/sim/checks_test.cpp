@@ -41,6 +41,13 @@ io_task<> forgets_a_descriptor(std::vector<epoll>& where) {
     where.push_back(std::move(made));
 }
 
+task<> never_awaited() { co_return; }
+
+task<> keeps_a_task(std::vector<task<>>& where) {
+    where.push_back(never_awaited());
+    co_return;
+}
+
 io_task<> throws_after(std::chrono::nanoseconds span) {
     co_await sleep_for(span).or_return();
     throw std::logic_error{"a bug of the program"};
@@ -109,6 +116,15 @@ TEST_CASE("a descriptor that outlives its task is reported", "[sim][checks]") {
         CHECK(contains(w.problems(), "a: 1 descriptors are left"));
     }
     kept.clear(); // of a kernel that is gone: nothing happens
+}
+
+TEST_CASE("a coroutine frame that outlives its world is reported", "[sim][checks]") {
+    std::vector<task<>> kept;
+    sim::world w{1, sim::faults::none()};
+    w.host("a").run(keeps_a_task, std::ref(kept));
+    CHECK(w.run_to_end(1s));
+    w.finish();
+    CHECK(contains(w.problems(), "1 coroutine frames are left"));
 }
 
 TEST_CASE("an exception out of a task is a problem, and names where it was spawned",

@@ -32,6 +32,7 @@ struct pool {
         keeps_none; ///< 0 while it is in use: the usual case needs no list.
     free_block* frames[largest / step + 1] = {};
     free_block* buffers = nullptr;
+    std::int64_t frames_left = 0;
     std::size_t frame_room = 0;  ///< Bytes of frames that may still be kept,
     std::size_t buffer_room = 0; ///< and buffers.
     bool has_owner = false;      ///< This thread's `owner` exists, or did.
@@ -128,6 +129,7 @@ void* allocate_frame(std::size_t size) noexcept {
     const std::size_t block_size = block_size_for(room + size);
     auto* const block = static_cast<std::byte*>(take(block_size));
     if (block == nullptr) return nullptr;
+    ++here.frames_left;
     std::byte* const frame = block + room;
     word_of(frame) = block_size | (is_root ? root_bit : 0);
     return frame;
@@ -136,9 +138,12 @@ void* allocate_frame(std::size_t size) noexcept {
 void free_frame(void* frame) noexcept {
     const std::uint64_t word = word_of(frame);
     const bool is_root = (word & root_bit) != 0;
+    --here.frames_left;
     give_back(static_cast<std::byte*>(frame) - (is_root ? root_room : plain_room),
               word & ~root_bit);
 }
+
+std::int64_t frames_left() noexcept { return here.frames_left; }
 
 void expect_root() noexcept { here.root_is_expected = true; }
 

@@ -13,6 +13,7 @@
 #include <dunlin/util/api.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace dunlin::detail {
 
@@ -21,6 +22,10 @@ namespace dunlin::detail {
 
 /// Gives a frame back, and the room for a context in front of it if it has one.
 DUNLIN_API void free_frame(void* frame) noexcept;
+
+/// Frames that were made on this thread less those that were given back on it: how many are left,
+/// if no frame changes its thread.
+[[nodiscard]] DUNLIN_API std::int64_t frames_left() noexcept;
 
 /// The next frame made on this thread gets room in front of it for a task's context. Called right
 /// before the coroutine function is.

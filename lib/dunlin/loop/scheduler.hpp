@@ -179,6 +179,11 @@ public:
     /// Adds it to epoll; 0 or a negative outcome.
     [[nodiscard]] detail::outcome register_watch(detail::watch& w) noexcept;
 
+    /// See `watch_table`.
+    [[nodiscard]] bool has_forgotten_waiter() const noexcept {
+        return watches_.has_forgotten_waiter();
+    }
+
     /// One owner less. The last closes the descriptor (unless it is borrowed) and wakes who waits.
     void release_watch(detail::watch& w) noexcept;
 

@@ -1,5 +1,6 @@
 #include <dunlin/loop/watch.hpp>
 
+#include <dunlin/loop/operation.hpp>
 #include <dunlin/util/assert.hpp>
 
 #include <cstring>
@@ -75,6 +76,15 @@ bool watch_table::is_watched(int fd) const noexcept {
             if (w.owners != 0 && w.fd == fd && w.is_registered && !w.is_stale) return true;
         }
     }
+    return false;
+}
+
+bool watch_table::has_forgotten_waiter() const noexcept {
+    for (std::size_t c = 0; c < chunk_count_; ++c)
+        for (const watch& w : chunks_[c]->slots)
+            for (operation* const waiting : w.waiting)
+                if (w.owners == 0 && waiting != nullptr && !waiting->task().is_queued())
+                    return true;
     return false;
 }
 

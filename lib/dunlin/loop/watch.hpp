@@ -99,6 +99,10 @@ public:
     /// Whether a live watch has this number in epoll. Looks at every slot: for the rare case.
     [[nodiscard]] bool is_watched(int fd) const noexcept;
 
+    /// Whether somebody waits for a descriptor that is closed, and has not been queued to hear of
+    /// it: never, between two turns. Looks at every slot; the simulation asks.
+    [[nodiscard]] bool has_forgotten_waiter() const noexcept;
+
 private:
     static constexpr std::uint32_t slots_a_chunk = 128; // one number of each is not used
 

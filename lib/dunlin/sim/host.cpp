@@ -100,6 +100,10 @@ void host::state::take_turn() {
         self.crash();
         return;
     }
+    if (running->loop.has_forgotten_waiter())
+        in.problem(std::string{self.name()} +
+                   ": who waited for a closed descriptor was not resumed within the turn\n" +
+                   in.all_tasks());
     next_turn = in.kernel.now() + turn_length;
     constexpr std::uint64_t most_idle = 10'000;
     constexpr std::uint64_t most = 1'000'000;

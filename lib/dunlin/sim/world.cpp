@@ -222,6 +222,8 @@ void world::finish(std::chrono::nanoseconds grace) {
             its_->problem(std::string{each->self.name()} + ": " + std::to_string(left) +
                           " descriptors are left");
     }
+    const std::int64_t frames = detail::frames_left() - its_->frames_before;
+    if (frames > 0) its_->problem(std::to_string(frames) + " coroutine frames are left");
     // Connections whose descriptor is gone end by themselves: TCP says how long that takes at most.
     const auto sockets_left = [this] {
         std::size_t count = 0;

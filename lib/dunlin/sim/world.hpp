@@ -131,13 +131,13 @@ public:
     void require(bool is_true, std::string_view words);
 
     /// Stops every task, lets them go on for up to `grace`, destroys the rest, and checks that no
-    /// descriptor, socket, task or timer is left. Called by the destructor; once.
+    /// descriptor, socket, task, coroutine frame or timer is left. Called by the destructor; once.
     void finish(std::chrono::nanoseconds grace = std::chrono::minutes{20});
 
     /// All problems so far, a line or more each; empty if there are none: an unmet `require`, an
     /// exception, a deadlock, a program that spins (10,000 waits without an event, or 1,000,000
-    /// with one, at the same instant), something left at the end. With the line that repeats the
-    /// run: DUNLIN_SIM_SEED=….
+    /// with one, at the same instant), a task that was not told that its descriptor is closed,
+    /// something left at the end. With the line that repeats the run: DUNLIN_SIM_SEED=….
     [[nodiscard]] std::string problems() const;
     [[nodiscard]] bool has_problems() const noexcept;
 

@@ -4,6 +4,7 @@
 #include <dunlin/sim/detail/replay.hpp>
 #include <dunlin/sim/world.hpp>
 
+#include <dunlin/loop/frame_pool.hpp>
 #include <dunlin/loop/scheduler.hpp>
 #include <dunlin/sys_sim/host.hpp>
 #include <dunlin/sys_sim/kernel.hpp>
@@ -77,6 +78,7 @@ struct world::state {
     state(std::uint64_t its_seed, const faults& with);
 
     std::uint64_t seed;
+    std::int64_t frames_before = dunlin::detail::frames_left();
     sys_sim::kernel kernel;
     sys_sim::kernel::as_current current;
     sys_sim::random_source dice; ///< The world's own: the order of turns.
