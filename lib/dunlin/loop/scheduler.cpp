@@ -156,7 +156,6 @@ scheduler::as_current::~as_current() { current_scheduler = outer_; }
         }
     }
     while (goes_on) {
-        DUNLIN_ASSERT(!task.innermost->handle().done()); // resumed after its end
         task.innermost->handle().resume();
         // Either it waits now (or something that it awaits does), or it has ended.
         if (!task.has_ended) break;
