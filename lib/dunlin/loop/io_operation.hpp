@@ -46,7 +46,14 @@ protected:
         if (watch_->waiting_for(Way) != nullptr && !DUNLIN_PLANTED(second_reader_allowed))
             [[unlikely]]
             return refuse();
-        if (watch_->may_go(Way)) return begin_ready(self);
+        // A read has mostly to wait for the answer to what was written; a write has mostly room.
+        if constexpr (Way == detail::direction::output) {
+            if (watch_->may_go(Way)) [[likely]]
+                return begin_ready(self);
+        } else {
+            if (watch_->may_go(Way)) [[unlikely]]
+                return begin_ready(self);
+        }
         if (watch_->is_registered && context_->stop == detail::stop_level::none) [[likely]]
             return claim(watch_->waiting_for(Way));
         return begin_unready(false);

@@ -51,7 +51,7 @@ void scheduler::run_queue::append(run_queue& other) noexcept {
 // ---- life
 
 scheduler::scheduler(scheduler_options options) noexcept
-    : now_{sys::monotonic_now()}, watches_{*this}, timers_{now_}, options_{options} {
+    : now_{sys::monotonic_now()}, options_{options}, watches_{*this}, timers_{now_} {
     if (options_.events_a_turn > batch) options_.events_a_turn = batch;
     if (current_scheduler == nullptr) current_scheduler = this;
     auto made = epoll::create();

@@ -75,13 +75,31 @@ protected:
     ~task_owner() = default;
 };
 
+/// What waits and resumptions touch: one cache line, the first of a task's block.
+struct hot_context : run_link {
+    explicit hot_context(scheduler& home, promise_base& first) noexcept
+        : sched{&home}, innermost{&first} {}
+
+    scheduler* sched;
+    operation* leaf = nullptr; ///< What it waits for; null while it runs or has not started.
+    promise_base* innermost;   ///< The coroutine that runs or waits.
+    std::uint32_t number = 0;  ///< Counts up in the scheduler; for people.
+    std::uint8_t budget = 0;   ///< Operations it may still complete at once in this entry.
+    stop_level stop = stop_level::none; ///< In force here: see `update_stop`.
+    bool has_ended = false; ///< `innermost` has just ended; the run loop goes on above it.
+    stop_level requested = stop_level::none; ///< Of the whole task.
+    time_scope* scopes = nullptr;            ///< The innermost.
+    std::int64_t wake_at = never;            ///< When the leaf has its turn though nothing came.
+};
+static_assert(sizeof(hot_context) == 64);
+
 } // namespace detail
 
-class DUNLIN_API task_context : public detail::run_link, public timer_node {
+class DUNLIN_API task_context : public detail::hot_context, public timer_node {
 public:
     task_context(scheduler& home, detail::task_owner& owned_by, detail::promise_base& first,
                  std::source_location spawned_at, const char* given_name) noexcept
-        : sched{&home}, innermost{&first}, owner{&owned_by}, root{&first}, spawned{spawned_at},
+        : hot_context{home, first}, owner{&owned_by}, root{&first}, spawned{spawned_at},
           name{given_name} {
         first.context = this;
     }
@@ -121,26 +139,16 @@ public:
 
     [[nodiscard]] bool is_timed() const noexcept { return timer_node::is_linked(); }
 
-    // The first cache lines, the links included, are what waits and resumptions touch.
-    scheduler* sched;
-    operation* leaf = nullptr;       ///< What it waits for; null while it runs or has not started.
-    detail::promise_base* innermost; ///< The coroutine that runs or waits.
-    std::uint32_t number = 0;        ///< Counts up in the scheduler; for people.
-    std::uint8_t budget = 0;         ///< Operations it may still complete at once in this entry.
-    detail::stop_level stop = detail::stop_level::none; ///< In force here: see `update_stop`.
-    bool has_ended = false; ///< `innermost` has just ended; the run loop goes on above it.
-    detail::stop_level requested = detail::stop_level::none; ///< Of the whole task.
-    detail::time_scope* scopes = nullptr;                    ///< The innermost.
-    std::int64_t wake_at = detail::never; ///< When the leaf has its turn though nothing came.
-
     detail::task_owner* owner;
     task_context* sibling_next = nullptr;
     task_context* sibling_prev = nullptr;
     detail::promise_base* root;
     std::source_location spawned;
-    std::int64_t since = 0; ///< When the leaf began to wait, on the clock of its turn.
     const char* name;
     std::uint64_t own_key = no_key; ///< The watch of the client whose session this is: see serve.
+    /// When the leaf began to wait, on the clock of its turn. Last, where the frame is near that
+    /// follows (frame_pool.hpp) and is touched as well.
+    std::int64_t since = 0;
 
     static constexpr std::uint64_t no_key = ~std::uint64_t{0};
 
