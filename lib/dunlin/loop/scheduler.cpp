@@ -27,6 +27,8 @@ constexpr std::int64_t forever = -1;
 constexpr std::uint64_t wake_key = std::numeric_limits<std::uint64_t>::max();
 constexpr std::int64_t far_ahead = std::int64_t{1} << 30; // nanoseconds
 
+constexpr std::size_t cache_line = 64;
+
 constexpr epoll_flags lets_read = epoll_flags::in | epoll_flags::priority |
                                   epoll_flags::read_hangup | epoll_flags::hangup |
                                   epoll_flags::error;
@@ -141,6 +143,20 @@ scheduler::as_current::~as_current() { current_scheduler = outer_; }
     }
 }
 
+/// Asks for the cache lines of the task that comes next (its context, and the frame behind it),
+/// which with a thousand connections lie far away: they come while the kernel works for this one.
+[[gnu::always_inline]] inline void scheduler::fetch(const detail::run_link& next) noexcept {
+    const auto* const lines = reinterpret_cast<const std::byte*>(&next);
+    // One by one: a loop is not unrolled, and g++ 12 drops a lambda that does nothing else.
+    __builtin_prefetch(lines, 1);
+    __builtin_prefetch(lines + cache_line, 1);
+    __builtin_prefetch(lines + 2 * cache_line, 1);
+    __builtin_prefetch(lines + 3 * cache_line, 1);
+    __builtin_prefetch(lines + 4 * cache_line, 1);
+    __builtin_prefetch(lines + 5 * cache_line, 1);
+    __builtin_prefetch(lines + 6 * cache_line, 1);
+}
+
 [[gnu::always_inline]] inline void scheduler::run_entry(task_context& task) noexcept {
     running_ = &task;
     task.budget = options_.operations_a_turn;
@@ -186,7 +202,10 @@ scheduler::as_current::~as_current() { current_scheduler = outer_; }
 
     long done = 0;
     while (!ready_.is_empty() && done < options_.resumptions_a_turn) {
-        run_entry(ready_.pop_front());
+        task_context& task = ready_.pop_front();
+        if (!ready_.is_empty()) [[likely]]
+            fetch(ready_.front());
+        run_entry(task);
         ++done;
         if (to_end_ != nullptr) [[unlikely]]
             end_owners();

@@ -237,6 +237,7 @@ private:
             remove(first);
             return static_cast<task_context&>(first);
         }
+        [[nodiscard]] const detail::run_link& front() const noexcept { return *head_.next; }
         static void remove(detail::run_link& task) noexcept {
             task.prev->next = task.next;
             task.next->prev = task.prev;
@@ -251,6 +252,7 @@ private:
     long turn(std::int64_t wait) noexcept;
     [[nodiscard]] std::int64_t time_to_wait(std::int64_t at_most) const noexcept;
     void note(const epoll::event& event) noexcept;
+    static void fetch(const detail::run_link& next) noexcept;
     void run_entry(task_context& task) noexcept;
     bool climb(task_context& task) noexcept;
     [[gnu::noinline]] void wake_up() noexcept;
