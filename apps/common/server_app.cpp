@@ -3,11 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include <chrono>
+#include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <system_error>
 
 namespace apps {
 
@@ -19,6 +21,21 @@ constexpr std::size_t a_billion = 1'000'000'000;
 /// What is wrong with it; `CLI::Range` lets "nan" pass.
 std::string refuse_nan(const std::string& given) {
     return std::isnan(std::strtod(given.c_str(), nullptr)) ? "it is not a number of seconds" : "";
+}
+
+constexpr std::chrono::milliseconds longest_spin{10};
+
+/// A whole number and its unit, with nothing between; 0 needs none.
+std::optional<std::chrono::nanoseconds> parse_span(std::string_view given) {
+    std::int64_t number = 0;
+    const char* const end = given.data() + given.size();
+    const auto read = std::from_chars(given.data(), end, number);
+    if (read.ec != std::errc{} || number < 0 || number > 1'000'000'000) return std::nullopt;
+    const std::string_view unit{read.ptr, static_cast<std::size_t>(end - read.ptr)};
+    if (unit == "ns" || (unit.empty() && number == 0)) return std::chrono::nanoseconds{number};
+    if (unit == "us") return std::chrono::microseconds{number};
+    if (unit == "ms") return std::chrono::milliseconds{number};
+    return std::nullopt;
 }
 
 void log(dunlin::log_level, std::string_view words, std::source_location) noexcept {
@@ -66,10 +83,27 @@ dunlin::serve_options options_of(const limits& given) {
     return options;
 }
 
-dunlin::run_options run_options() {
+void add_spin(CLI::App& to, std::chrono::nanoseconds& into) {
+    const auto take = [&into](const std::string& given) {
+        const auto span = parse_span(given);
+        if (!span)
+            throw CLI::ValidationError{
+                "--spin", fmt::format("\"{}\" is not a span: a number and ns, us or ms", given)};
+        if (*span > longest_spin)
+            throw CLI::ValidationError{"--spin", fmt::format("{} is more than 10ms", given)};
+        into = *span;
+    };
+    to.add_option_function<std::string>(
+          "--spin", take, "poll for so long, as in 50us, before going to sleep; takes a core")
+        ->type_name("SPAN")
+        ->default_str("0");
+}
+
+dunlin::run_options run_options(std::chrono::nanoseconds spin) {
     dunlin::run_options options;
     options.dump_on_sigusr1 = true;
     options.scheduler.log = log;
+    options.scheduler.spin = spin;
     return options;
 }
 

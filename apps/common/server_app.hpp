@@ -4,6 +4,7 @@
 
 #include <dunlin/net/serve.hpp>
 #include <dunlin/task/run.hpp>
+#include <dunlin/util/chrono.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -37,9 +38,12 @@ void add_limits(CLI::App& to, limits& into, const std::string& what_they_take);
 
 dunlin::serve_options options_of(const limits& given);
 
+/// Adds `--spin`, a span with its unit: `scheduler_options::spin`.
+void add_spin(CLI::App& to, std::chrono::nanoseconds& into);
+
 /// A server's: what the library has to say (that accepting pauses, that it drains) goes to standard
 /// error, and SIGUSR1 dumps the tasks.
-dunlin::run_options run_options();
+dunlin::run_options run_options(std::chrono::nanoseconds spin = {});
 
 /// Reads the command line. Gives the exit code if the program is to end with that: after help, or
 /// because something is wrong.

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <optional>
@@ -42,11 +43,15 @@ int refuse_port(const char* what_failed, const place& given) {
 /// How the server is to be, as given.
 struct manner {
     bool verbose = false;
+    bool reuse_port = false;
+    std::chrono::nanoseconds spin{0};
     apps::limits limits;
 };
 
 dunlin::io_task<int> serve(place given, std::uint16_t port, manner how) {
-    auto listener = co_await dunlin::tcp_listener::bind(given.host, port);
+    dunlin::listen_options options;
+    options.reuse_port = how.reuse_port;
+    auto listener = co_await dunlin::tcp_listener::bind(given.host, port, options);
     if (!listener && listener.error() == dunlin::errc::stopped) co_return 0;
     if (!listener)
         co_return apps::refuse(
@@ -59,7 +64,7 @@ dunlin::io_task<int> serve(place given, std::uint16_t port, manner how) {
 int run_server(const place& given, const manner& how) {
     const auto port = port_of(given);
     if (!port) return refuse_port("cannot listen on", given);
-    return dunlin::run(serve(given, *port, how), apps::run_options());
+    return dunlin::run(serve(given, *port, how), apps::run_options(how.spin));
 }
 
 // What became of the conversation is told in our own words, so it is kept from `run`.
@@ -97,6 +102,9 @@ int main(int argc, char** argv) {
     const auto add_server = [&](CLI::App& to) {
         add_place(to);
         to.add_flag("--verbose", how.verbose, "say what happens to each connection");
+        to.add_flag("--reuse-port", how.reuse_port,
+                    "share the port with other servers that say so, too");
+        apps::add_spin(to, how.spin);
         apps::add_limits(to, how.limits, "what was sent to them");
     };
     add_server(app);

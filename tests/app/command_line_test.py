@@ -65,7 +65,9 @@ class Asking(unittest.TestCase):
     def test_a_limit_that_is_none_ends_with_two_and_shows_the_usage(self):
         seconds = ("-0.5", "soon", "", "nan", "inf", "1e99", "1,5", "5s")
         wrong = {"--max-connections": ("0", "-1", "1.5", "x", "", "1000000001", "99999999999999999999"),
-                 "--idle-timeout": seconds, "--drain": seconds}
+                 "--idle-timeout": seconds, "--drain": seconds,
+                 "--spin": ("50", "50s", "us", "", "soon", "nan", "-1us", "+1us", "1.5us", "0x10us", "50 us", " 50us",
+                            "50us ", "50US", "11ms", "10000001ns", "99999999999999999999ns")}
         for option, values in wrong.items():
             for value in values:
                 for command in ([], ["server"]):
@@ -80,8 +82,14 @@ class Asking(unittest.TestCase):
 
     def test_help_names_the_limits_of_the_server(self):
         done = call("server", "--help")
-        for word in ("--max-connections", "--idle-timeout", "--drain"):
+        for word in ("--max-connections", "--idle-timeout", "--drain", "--spin", "--reuse-port"):
             self.assertIn(word, done.stdout)
+
+    def test_a_span_that_is_none_is_named_with_what_it_should_be(self):
+        done = call("--spin", "50", "--port", "0")
+        self.assertIn('--spin: "50" is not a span: a number and ns, us or ms', done.stdout + done.stderr)
+        done = call("--spin", "11ms", "--port", "0")
+        self.assertIn("--spin: 11ms is more than 10ms", done.stdout + done.stderr)
 
 
 class Refusing(unittest.TestCase):
@@ -187,6 +195,65 @@ class Listening(AppTest):
             if int(name) > 2:
                 flags = int(re.search(r"flags:\s+(\d+)", support.read(f"/proc/{server.pid}/fdinfo/{name}"))[1], 8)
                 self.assertTrue(flags & os.O_CLOEXEC, f"descriptor {name} is not close-on-exec")
+
+
+class Sharing(AppTest):
+    def test_servers_that_say_so_share_a_port(self):
+        first = self.start("--port", "0", "--reuse-port")
+        second = self.start("server", "--port", str(first.port), "--reuse-port")
+        self.assertEqual(second.port, first.port)
+        before = [server.descriptors() for server in (first, second)]
+        for _ in range(64):  # spread by a hash of the client's port: 2 in 2^64 that one gets none
+            ping(self.connect(first))
+        gained = [server.descriptors() - count for server, count in zip((first, second), before)]
+        self.assertEqual(sum(gained), 64)
+        self.assertGreater(min(gained), 0, gained)
+
+    def test_a_server_that_does_not_say_so_is_refused(self):
+        server = self.start("--port", "0", "--reuse-port")
+        self.assertEqual(call("--port", str(server.port)).returncode, 1)
+        alone = self.start()
+        self.assertEqual(call("--port", str(alone.port), "--reuse-port").returncode, 1)
+        self.assert_alive(server)
+        self.assert_alive(alone)
+
+
+class Spinning(AppTest):
+    def test_every_unit_is_taken_and_the_server_serves_and_stops(self):
+        for span in ("0", "0ms", "200ns", "50us", "1ms", "10ms"):
+            for command in ([], ["server"]):
+                with self.subTest(span=span, command=command):
+                    server = self.start(*command, "--port", "0", "--spin", span)
+                    client = self.connect(server)
+                    for _ in range(100):
+                        ping(client)
+                    data = support.pattern(300_000)
+                    self.assert_same(stream(client, data), data)
+                    server.signal(signal.SIGTERM)
+                    self.assertEqual(server.wait(3), 0, server.words())
+
+    def test_a_server_that_spins_hears_a_signal_while_it_is_busy(self):
+        server = self.start("--port", "0", "--spin", "10ms")
+        client = self.connect(server)
+        for _ in range(100):
+            ping(client)
+        server.signal(signal.SIGTERM)  # within the ten milliseconds
+        self.assertEqual(server.wait(3), 0, server.words())
+
+    def test_a_server_to_which_nothing_comes_stops_spinning(self):
+        server = self.start("--port", "0", "--spin", "10ms")
+        client = self.connect(server)
+        for _ in range(20):
+            ping(client)  # waits are short: it spins
+        for _ in range(6):  # now each is longer than it polls for
+            time.sleep(0.03)
+            ping(client)
+        before = server.cpu_seconds()
+        for _ in range(20):
+            time.sleep(0.03)
+            ping(client)
+        # Spinning would have taken 20 * 10 ms; the clock of this figure ticks in hundredths.
+        self.assertLess(server.cpu_seconds() - before, 0.1)
 
 
 class Verbose(AppTest):
