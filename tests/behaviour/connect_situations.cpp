@@ -144,6 +144,20 @@ SITUATION("connecting from an address of one's choice") {
     t.accept("s", "l").is("127.0.0.3:p2");
 }
 
+SITUATION("an address without a port gets one when it connects") {
+    t.listener("l");
+    t.tcp("c");
+    t.get("c", IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT).is("0");
+    t.set("c", IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1).is(0);
+    t.get("c", IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT).is("1");
+    t.bind("c", "127.0.0.3:0").is(0);
+    t.getsockname("c").is("127.0.0.3:0");
+    t.connect("c", "127.0.0.1:p1").fails(EINPROGRESS);
+    t.settle();
+    t.getsockname("c").is("127.0.0.3:p2");
+    t.accept("s", "l").is("127.0.0.3:p2");
+}
+
 SITUATION("connecting from a wildcard address settles on one") {
     t.listener("l");
     t.tcp("c");

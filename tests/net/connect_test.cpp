@@ -2,6 +2,8 @@
 // kernel_test.cpp), refusals, and what a connected socket is like.
 #include <support/net_support.hpp>
 
+#include <algorithm>
+
 #include <fcntl.h>
 
 using namespace dunlin;
@@ -16,6 +18,11 @@ struct hanging {
 
     auto start() { return loop.start(observe(connect_to(there.where()), connecting)); }
 };
+
+io_task<tcp_socket> connect_from(endpoint where, endpoint from) {
+    auto connected = co_await tcp_socket::connect(where, {.from = from}).or_return();
+    co_return std::move(connected);
+}
 
 } // namespace
 
@@ -134,6 +141,36 @@ TEST_CASE("a connect that cannot even begin fails without waiting", "[net][conne
     REQUIRE(connecting.is_done());
     CHECK_FALSE(connecting.result());
     CHECK(loop.counters().registrations == 0);
+    CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("a connect has the address that it was given, and a port of the kernel's",
+          "[net][connect]") {
+    test_loop loop;
+    tcp_listener listener = listen_somewhere();
+    const endpoint ours = endpoint::parse("127.0.0.2:0").value();
+    auto here = loop.run(connect_from(where_it_listens(listener), ours)).value();
+    auto there = loop.run(accept_one(listener)).value();
+    const endpoint local = here.local_endpoint().value();
+    CHECK(std::ranges::equal(local.bytes(), ours.bytes()));
+    CHECK(local.port() != 0);
+    CHECK(there.peer_endpoint().value() == local);
+}
+
+TEST_CASE("a connect from an address of somebody else, or of another family, fails without waiting",
+          "[net][connect]") {
+    test_loop loop;
+    const tcp_listener listener = listen_somewhere();
+    const std::size_t before = open_descriptors();
+    for (const auto* from : {"192.0.2.7:0", "[::1]:0"}) {
+        auto connecting =
+            loop.start(connect_from(where_it_listens(listener), endpoint::parse(from).value()));
+        loop.turn();
+        REQUIRE(connecting.is_done());
+        const auto why = connecting.result().error();
+        CHECK((why == std::errc::address_not_available ||
+               why == std::errc::address_family_not_supported));
+    }
     CHECK(open_descriptors() == before);
 }
 

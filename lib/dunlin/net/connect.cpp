@@ -7,10 +7,13 @@
 
 #include <cerrno>
 #include <cstring>
+#include <type_traits>
 
 namespace dunlin {
 
 using detail::direction;
+
+static_assert(std::is_trivially_destructible_v<connect_options>);
 
 namespace {
 
@@ -19,6 +22,17 @@ bool is_connected_to_itself(borrowed_fd socket, const sys::raw_address& peer) no
     const auto local = sys::local_address(socket);
     return local && local.assume_value().size == peer.size &&
            std::memcmp(local.assume_value().storage, peer.storage, peer.size) == 0;
+}
+
+/// Gives our end its address; 0 or -errno.
+int bind_to(borrowed_fd socket, const endpoint& from) noexcept {
+    if (from == endpoint{}) return 0;
+    if (from.port() == 0) { // of every family: see ip(7)
+        const auto set = sys::set_option(socket, sys::option::bind_address_no_port, 1);
+        if (!set) return -set.assume_error().value();
+    }
+    const auto bound = sys::bind(socket, detail::to_raw(from));
+    return bound ? 0 : -bound.assume_error().value();
 }
 
 } // namespace
@@ -31,6 +45,7 @@ detail::outcome connect_operation::start() noexcept {
     unique_fd socket = std::move(made).assume_value();
     if (const auto set = sys::set_option(socket, sys::option::no_delay, 1); !set)
         return -set.assume_error().value();
+    if (const int failed = bind_to(socket, options_.from); failed != 0) return failed;
     const int started = sys::connect(socket.get(), raw);
     if (started < 0 && started != -EINPROGRESS) return started;
     // Only now: epoll reports a socket that was never connected as hung up.

@@ -13,6 +13,14 @@ namespace dunlin {
 
 class tcp_socket;
 
+/// Settings of `tcp_socket::connect`.
+struct connect_options {
+    /// The address (and port) of our end; 0.0.0.0:0 leaves both to the kernel. With port 0 it
+    /// chooses one that is free for this peer (IP_BIND_ADDRESS_NO_PORT, ip(7)), so each address of
+    /// ours has all its ports again for each peer.
+    endpoint from = {};
+};
+
 /// Makes a socket, starts to connect, and waits for the outcome. Stopped or destroyed, it closes
 /// the socket: the peer may have seen a connection that ends at once. Allocates nothing. Loop
 /// thread.
@@ -20,8 +28,8 @@ class [[nodiscard]] DUNLIN_API connect_operation final : public io_operation,
                                                          public spellings<connect_operation> {
 public:
     using value_type = tcp_socket;
-    explicit connect_operation(const endpoint& where) noexcept
-        : io_operation{nullptr, detail::direction::output}, where_{where} {}
+    connect_operation(const endpoint& where, connect_options options) noexcept
+        : io_operation{nullptr, detail::direction::output}, where_{where}, options_{options} {}
     ~connect_operation() { // before the base leaves the watch
         if (DUNLIN_PLANTED(loser_left_open) && is_lost())
             ::new (static_cast<void*>(&socket_)) detail::watched_fd{};
@@ -39,6 +47,7 @@ private:
     [[nodiscard]] detail::outcome start() noexcept;
 
     endpoint where_;
+    connect_options options_;
     detail::watched_fd socket_;
 };
 

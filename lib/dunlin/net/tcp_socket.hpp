@@ -79,9 +79,12 @@ public:
     /// Connects to `where`, waiting until it succeeds or fails. Errors: the kernel's
     /// (connection_refused, timed_out, network_unreachable …; see connect(2)), `stopped`. A socket
     /// that the kernel connected to itself, which it can do on an ephemeral port, counts as
-    /// refused.
-    [[nodiscard]] static connect_operation connect(const endpoint& where) noexcept {
-        return connect_operation{where};
+    /// refused. `options.from` is the address of our end; one that this machine does not have is
+    /// address_not_available, one of the other family invalid_argument or
+    /// address_family_not_supported.
+    [[nodiscard]] static connect_operation connect(const endpoint& where,
+                                                   connect_options options = {}) noexcept {
+        return connect_operation{where, options};
     }
 
     /// Connects to `host:port`, `[::1]:port` or `host:service` (see `resolve` for what they may

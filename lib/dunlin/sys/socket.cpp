@@ -42,6 +42,8 @@ option_name name_of(option which) noexcept {
         return {SOL_SOCKET, SO_REUSEPORT};
     case option::v6_only:
         return {IPPROTO_IPV6, IPV6_V6ONLY};
+    case option::bind_address_no_port:
+        return {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT};
     case option::no_delay:
         return {IPPROTO_TCP, TCP_NODELAY};
     case option::keep_alive:

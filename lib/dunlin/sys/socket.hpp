@@ -89,6 +89,7 @@ enum class option {
     reuse_address,
     reuse_port,
     v6_only,
+    bind_address_no_port,
     no_delay,
     keep_alive,
     keep_alive_idle,

@@ -156,6 +156,7 @@ private:
     bool port_is_bound_ = false;  ///< It was asked for by number, and is kept after a connection.
     bool port_is_shared_ = false; ///< It was chosen for a connection: others may have it as well.
     bool address_is_bound_ = false;
+    bool binds_no_port_ = false; ///< IP_BIND_ADDRESS_NO_PORT: connect chooses it.
 
     place local_;
     place remote_;

@@ -79,6 +79,11 @@ long tcp::bind(const sys::raw_address& address) {
     if (const long failed = check_local(wanted); failed != 0) return failed;
     if (state_ != tcp_state::closed || has_port_) return -EINVAL;
     port_is_bound_ = wanted.port != 0;
+    if (wanted.port == 0 && binds_no_port_) {
+        local_ = wanted;
+        address_is_bound_ = !is_any(wanted);
+        return 0;
+    }
     if (wanted.port == 0) {
         wanted.port = net().any_port(*this, wanted);
         if (wanted.port == 0) return -EADDRINUSE;

@@ -1,4 +1,4 @@
-// setsockopt(2) and getsockopt(2) on a TCP socket: socket(7), tcp(7), ipv6(7).
+// setsockopt(2) and getsockopt(2) on a TCP socket: socket(7), ip(7), tcp(7), ipv6(7).
 #include <dunlin/sys_sim/tcp.hpp>
 
 #include <dunlin/sys_sim/host.hpp>
@@ -41,6 +41,10 @@ long tcp::set_option(int level, int option, const void* value, ::socklen_t size)
         v6_only_ = number != 0;
         return 0;
     }
+    if (level == IPPROTO_IP && option == IP_BIND_ADDRESS_NO_PORT) {
+        binds_no_port_ = number != 0;
+        return 0;
+    }
     if (level != IPPROTO_TCP) return -ENOPROTOOPT;
     switch (option) {
     case TCP_NODELAY:
@@ -81,6 +85,8 @@ long tcp::get_option(int level, int option, void* value, ::socklen_t& size) {
         answer = option == SO_OOBINLINE ? int{urgent_inline_} : static_cast<int>(low_mark_);
     else if (level == IPPROTO_IPV6 && option == IPV6_V6ONLY && is_v6())
         answer = v6_only_ ? 1 : 0;
+    else if (level == IPPROTO_IP && option == IP_BIND_ADDRESS_NO_PORT)
+        answer = binds_no_port_ ? 1 : 0;
     else if (level != IPPROTO_TCP)
         return level == IPPROTO_IPV6 && is_v6() ? -ENOPROTOOPT : -EOPNOTSUPP;
     else if (option == TCP_CORK)
