@@ -1,7 +1,9 @@
-// echo: an echo server and its client.
+// echo: an echo server, its client, and a load generator.
 //
-// This file is the command line; the server is in server.cpp, the client in client.cpp.
+// This file is the command line; the server is in server.cpp, the client in client.cpp, what
+// `echo bench` does in bench_command.cpp and what stands beside it.
 #include "../common/server_app.hpp"
+#include "bench_command.hpp"
 #include "client.hpp"
 #include "server.hpp"
 
@@ -87,7 +89,8 @@ int run_client(const place& given) {
 
 int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN); // an output that nobody reads any more is an error, not the end
-    CLI::App app{"Sends back what it is sent: a server (the default) and a client."};
+    CLI::App app{"Sends back what it is sent: a server (the default), a client, and a load "
+                 "generator."};
     app.set_version_flag("--version", "echo (dunlin) " DUNLIN_VERSION_STRING);
     app.failure_message(CLI::FailureMessage::help);
     app.require_subcommand(0, 1);
@@ -112,7 +115,9 @@ int main(int argc, char** argv) {
     add_server(server);
     CLI::App& client = *app.add_subcommand("client", "send standard input, print what comes back");
     add_place(client);
+    const echo::bench::command bench{app};
 
     if (const auto code = apps::parse(app, argc, argv)) return *code;
+    if (bench.was_called()) return bench.run();
     return client.parsed() ? run_client(given) : run_server(given, how);
 }
