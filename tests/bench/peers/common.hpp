@@ -39,6 +39,13 @@ extern "C" inline void end_politely(int) {
     _exit(0);
 } // with 0, so that tools take it for a success
 
+/// Every descriptor is less than this.
+inline size_t most_descriptors() {
+    rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) die("getrlimit");
+    return limit.rlim_cur;
+}
+
 /// As many descriptors as are allowed, 20,000 at most; SIGTERM ends the program with 0, SIGPIPE
 /// does not.
 inline void prepare_process() {

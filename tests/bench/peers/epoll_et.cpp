@@ -108,9 +108,7 @@ void accept_some() {
 int main(int argc, char** argv) {
     const unsigned short port = port_argument(argc, argv);
     prepare_process();
-    rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    rests = static_cast<rest**>(calloc(limit.rlim_cur, sizeof *rests));
+    rests = static_cast<rest**>(calloc(most_descriptors(), sizeof *rests));
     poller = epoll_create1(EPOLL_CLOEXEC);
     if (rests == nullptr || poller < 0) die("epoll_create1");
     listener = listen_on(port);
