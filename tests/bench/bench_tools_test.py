@@ -1,0 +1,303 @@
+"""The tools of `./dev bench`, without a benchmark: what they make of turns, answers and results."""
+
+import contextlib
+import io
+import json
+import os
+import pathlib
+import random
+import signal
+import sys
+import tempfile
+import time
+import unittest
+
+import children
+import load
+import machine
+import matrix
+import micro
+import picture
+import ratios
+import run
+import scale
+import servers
+
+
+def turn(begun, rate, cpu=1e-5, p99=100, seconds=0.08):
+    messages = round(rate * seconds)
+    return {"begun": begun, "seconds": seconds, "messages": messages, "cpu_seconds": cpu * messages, "p50": p99 / 2,
+            "p99": p99}
+
+
+def target(name, turns, errors=0, least=80, mean=100):
+    return {"name": name, "errors": errors, "turns": turns, "least_served": least, "mean_served": mean,
+            "latency_us": {"p50": 50, "p99": 100, "max": 200}}
+
+
+class Ratios(unittest.TestCase):
+    def test_a_turn_is_compared_with_the_floor_at_its_own_moment(self):
+        # The machine slows down steadily; the server is as fast as the floor all the while.
+        floor = [turn(0.0, 100_000), turn(0.4, 60_000)]
+        others = [turn(0.1, 90_000), turn(0.2, 80_000), turn(0.3, 70_000)]
+        for ratio in ratios.to_floor(others, floor, ratios.rate):
+            self.assertAlmostEqual(ratio, 1, places=6)
+
+    def test_before_the_first_and_after_the_last_turn_of_the_floor_the_nearest_counts(self):
+        floor = [turn(1.0, 100_000), turn(1.4, 50_000)]
+        self.assertEqual(ratios.to_floor([turn(0.5, 100_000), turn(3, 100_000)], floor, ratios.rate), [1, 2])
+
+    def test_a_turn_without_messages_is_no_turn(self):
+        floor = [turn(0, 100_000), turn(0.2, 0), turn(0.4, 100_000)]
+        self.assertEqual(ratios.to_floor([turn(0.1, 0), turn(0.3, 200_000)], floor, ratios.rate), [2])
+        self.assertEqual(ratios.to_floor([turn(0.1, 100_000)], [turn(0, 0)], ratios.rate), [])
+
+    def test_what_is_slower_than_the_floor_is_found_on_a_machine_that_swings(self):
+        chance, floor, others = random.Random(1), [], []
+        speed = 1.0
+        for number in range(400):
+            speed = min(max(speed * chance.uniform(0.9, 1.1), 0.6), 1.6)
+            into, factor = (floor, 1) if number % 3 == 0 else (others, 0.96)
+            into.append(turn(number * 0.08, 100_000 * speed * factor, 1e-5 / speed / factor))
+        self.assertAlmostEqual(ratios.spread(ratios.to_floor(others, floor, ratios.rate))["median"], 0.96, delta=0.01)
+        self.assertAlmostEqual(ratios.spread(ratios.to_floor(others, floor, ratios.cpu))["median"], 1 / 0.96,
+                               delta=0.01)
+
+    def test_a_spread_is_median_and_quartiles(self):
+        self.assertEqual(ratios.spread([5, 1, 3, 2, 4]), {"median": 3, "q1": 2, "q3": 4})
+        self.assertEqual(ratios.spread([7]), {"median": 7, "q1": 7, "q3": 7})
+        self.assertIsNone(ratios.spread([]))
+
+    def test_a_server_is_compared_over_all_groups_that_it_took_part_in(self):
+        slow = (target("a", [turn(0.1, 50_000)], least=50), target("floor", [turn(0, 100_000)]))
+        fast = (target("a", [turn(0.1, 300_000)], errors=1), target("floor", [turn(0, 200_000)]))
+        found = ratios.compared([slow, fast])
+        self.assertEqual(found["rate"], {"median": 1.0, "q1": 0.75, "q3": 1.25})
+        self.assertEqual((found["least_served_share"], found["errors"]), (0.5, 1))
+        self.assertAlmostEqual(found["cpu"]["median"], 1)
+        self.assertAlmostEqual(found["cpu_us_per_message"], 10)
+
+    def test_without_processor_time_there_is_no_ratio_of_it(self):
+        turns = [{**turn(0, 100_000), "cpu_seconds": None}]
+        self.assertIsNone(ratios.compared([(target("a", turns), target("floor", turns))])["cpu"])
+
+    def test_a_floor_that_differs_from_itself_is_warned_of(self):
+        def found(rate, cpu):
+            return {"rate": {"median": rate}, "cpu": {"median": cpu}}
+        self.assertEqual(ratios.unsteady(found(0.99, 1.01)), "")
+        self.assertIn("1.020 in rate", ratios.unsteady(found(1.02, 1)))
+        self.assertIn("0.980 in CPU time", ratios.unsteady(found(1, 0.98)))
+        self.assertIn("not measured", ratios.unsteady({"rate": {"median": 1}, "cpu": None}))
+
+
+class Turns(unittest.TestCase):
+    def test_the_floor_comes_at_least_every_half_second(self):
+        for count in range(1, 30):
+            order = ratios.order_of_turns("floor", list(range(count)))
+            self.assertEqual(order[0], "floor")
+            self.assertEqual(sorted(one for one in order if one != "floor"), list(range(count)))
+            waits = " ".join("f" if one == "floor" else "." for one in order + order).split("f")
+            self.assertLessEqual(max(wait.count(".") for wait in waits), ratios.SELDOM, count)
+
+    def test_no_load_generator_gets_more_connections_than_descriptors(self):
+        for count in (0, 1, 17, 18, 40):
+            groups = ratios.groups_that_fit(list(range(count)), 1_000, 20_000, beside=2)
+            self.assertEqual(sorted(sum(groups, [])), list(range(count)))
+            self.assertTrue(all((len(group) + 2) * 1_000 + 16 <= 20_000 for group in groups))
+        self.assertEqual(len(ratios.groups_that_fit(list(range(17)), 1_000, 20_000, beside=2)), 1)
+        self.assertEqual(len(ratios.groups_that_fit(list(range(18)), 1_000, 20_000, beside=2)), 2)
+        with self.assertRaises(ValueError):
+            ratios.groups_that_fit([1], 1_000, 1_024)
+
+    def test_a_server_that_cannot_have_so_many_connections_is_left_out_with_a_word(self):
+        case = next(case for case in matrix.CASES if case.key == "idle10000")
+        fit, left_out = matrix.fitting(case, [servers.by_key("select"), servers.by_key("poll")])
+        self.assertEqual([server.key for server in fit], ["poll"])
+        self.assertIn("10,100 connections: select(2)", left_out["select"])
+
+    def test_every_case_has_its_own_key(self):
+        self.assertEqual([case.key for case in matrix.CASES],
+                         ["one", "c64", "c1000", "depth16", "size16k", "churn", "idle10000"])
+        self.assertEqual(len({server.key for server in servers.ALL}), len(servers.ALL))
+
+    def test_the_whole_matrix_takes_ten_minutes_and_in_quick_one(self):
+        count = len(servers.ALL)
+        for rounds, least, most in ((matrix.ROUNDS, 420, 780), (matrix.QUICK_ROUNDS, 40, 140)):
+            self.assertTrue(least < sum(matrix.seconds_expected(case, count, rounds) for case in matrix.CASES) < most)
+
+
+class Answers(unittest.TestCase):
+    def answer(self, **more):
+        return json.dumps({"targets": [{**target("a", [turn(0, 1_000)]), **more}]}).encode()
+
+    def test_targets_are_read_by_name(self):
+        self.assertEqual(load.parse(self.answer())["a"]["turns"][0]["messages"], 80)
+
+    def test_an_answer_with_errors_or_without_sense_is_refused(self):
+        for bad in (self.answer(errors=2), self.answer(turns=[{"begun": 1}]), b"", b"[]", b'{"targets": 3}', b"{"):
+            with self.assertRaises(children.Failed, msg=bad):
+                load.parse(bad)
+
+    def test_options_are_words_of_a_command_line(self):
+        self.assertEqual(load.options({"connections": 64, "churn": True, "idle": None, "json": False}),
+                         ["--connections", "64", "--churn"])
+
+    def test_a_target_has_name_place_and_process(self):
+        server = type("Server", (), {"port": 9001, "pid": 77})
+        self.assertEqual(str(load.Target("floor", server)), "floor=127.0.0.1:9001/77")
+
+    def test_a_holder_says_how_long_it_took(self):
+        self.assertEqual(load.HOLDING.search(b"holding 10000 connections, opened in 0.734 s\n").groups(),
+                         (b"10000", b"0.734"))
+        self.assertIsNone(load.HOLDING.search(b"holding 10000 connections, opened in 0.7"))  # half a line
+
+    def test_a_program_of_the_users_is_measured_like_ours(self):
+        given = servers.foreign("my loop=/opt/echo --port 0")
+        self.assertEqual((given.key, given.command(None)), ("my_loop", ["/opt/echo", "--port", "0"]))
+        for bad in ("x", "=x", "x=", ""):
+            with self.assertRaises(ValueError, msg=bad):
+                servers.foreign(bad)
+
+
+class Machine(unittest.TestCase):
+    def test_facts_are_found_in_what_files_say(self):
+        self.assertEqual(machine.processor("processor\t: 0\nmodel name\t: AMD EPYC 7\nflags: x\n"), "AMD EPYC 7")
+        self.assertEqual(machine.boost_version('#define BOOST_LIB_VERSION "1_74"\n'), "1.74")
+        self.assertEqual(machine.system_name('ID=debian\nPRETTY_NAME="Debian GNU/Linux 12"\n'), "Debian GNU/Linux 12")
+
+    def test_slab_caches_are_counted_in_objects_and_no_more_than_one_a_socket(self):
+        text = ("slabinfo - version: 2.1\n# name <active_objs> <num_objs> <objsize> ...\n"
+                "TCP 100 128 2304 14 8 : tunables 0 0 0 : slabdata 9 9 0\n")
+        before = scale.parse_slabinfo(text)
+        self.assertEqual(before, {"TCP": (100, 2304)})
+        after = {"TCP": (120, 2304), "dentry": (9_000, 192), "ext4_inode_cache": (50, 1_000)}
+        self.assertEqual(scale.caches_per_socket(before, after, 20), {"TCP": 2304, "dentry": 192})
+        self.assertEqual(scale.caches_per_socket(after, before, 20), {})
+
+    def test_more_connections_than_memory_or_files_are_refused_in_words(self):
+        with self.assertRaisesRegex(children.Failed, "memory"):
+            scale.refuse_what_cannot_be(1 << 40, 1)
+        scale.refuse_what_cannot_be(1, 1)
+
+    def test_load_and_servers_share_a_core_only_if_there_is_one(self):
+        ours, theirs = children.cores()
+        self.assertTrue(ours != theirs or len(os.sched_getaffinity(0)) == 1)
+        self.assertNotIn(theirs, scale.core_for(0) if ours != theirs else ())
+
+
+class Results(unittest.TestCase):
+    def test_what_is_measured_again_replaces_and_the_rest_is_kept(self):
+        old = {"matrix": {"one": 1, "c64": 2}, "picture": {"idle": [0], "why": 1}, "measured": {"costs": "may"}}
+        new = run.merged(old, "matrix", {"c64": 3}, "june")
+        self.assertEqual(new["matrix"], {"one": 1, "c64": 3})
+        self.assertEqual((new["picture"], new["measured"]), (old["picture"], {"costs": "may", "matrix": "june"}))
+        self.assertEqual(run.merged(old, "picture", {"idle": [9]}, "june")["picture"], {"idle": [9]})
+        self.assertEqual(run.merged(old, "matrix", {}, "june"), old)
+
+    def test_results_are_what_was_written_and_damaged_ones_are_not_overwritten(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "results.json")
+            self.assertEqual(run.read_results(path), {})
+            run.write_results(path, {"matrix": {"one": 1}})
+            self.assertEqual(run.read_results(path), {"matrix": {"one": 1}})
+            path.write_text("{")
+            with self.assertRaises(children.Failed):
+                run.read_results(path)
+
+    def test_a_folder_that_is_no_build_folder_is_not_removed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            kept = pathlib.Path(folder, "letter")
+            kept.write_text("dear")
+            with self.assertRaises(children.Failed):
+                run.configure(pathlib.Path(folder), False)
+            self.assertEqual(kept.read_text(), "dear")
+
+    def test_the_command_line_is_read_as_written(self):
+        asked = run.parse(["picture", "matrix", "-k", "asio", "-k", "go", "-c", "c64", "--quick"])
+        self.assertEqual((asked.parts, asked.only, asked.cases), (["matrix", "picture"], ["asio", "go"], ["c64"]))
+        self.assertEqual(run.parse([]).parts, run.DEFAULT_PARTS)
+        for bad in (["speed"], ["-c", "c65"], ["--rounds", "0"], ["--server", "x"]):
+            with self.assertRaises(SystemExit, msg=bad), contextlib.redirect_stderr(io.StringIO()):
+                run.parse(bad)
+
+    def test_only_the_servers_asked_for_and_the_floor_are_chosen(self):
+        with tempfile.TemporaryDirectory() as folder:
+            build = pathlib.Path(folder)
+            for name in ("apps/echo", f"{servers.PEERS}/epoll_et", f"{servers.PEERS}/libuv"):
+                (build / name).parent.mkdir(parents=True, exist_ok=True)
+                (build / name).write_text("#!/bin/sh\n")
+                (build / name).chmod(0o755)
+            found, left_out = servers.chosen(build, ["libuv", "go"])
+            self.assertEqual([server.key for server in found], ["epoll_et", "libuv"])
+            self.assertEqual(list(left_out), ["go"])
+
+
+SERVER = """
+import socket, sys, time
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("listening on 127.0.0.1:%d" % listener.getsockname()[1], flush=True)
+while True:
+    client, _ = listener.accept()
+    client.close()
+"""
+
+
+class Children(unittest.TestCase):
+    def test_a_server_says_its_port_and_is_gone_in_the_end(self):
+        with children.Listening([sys.executable, "-c", SERVER, "0"]) as server:
+            os.kill(server.pid, 0)
+            self.assertEqual(os.sched_getaffinity(server.pid), children.server_core())
+            self.assertGreater(server.port, 0)
+            self.assertGreater(server.resident(), 100_000)
+        with self.assertRaises(ProcessLookupError):
+            os.kill(server.pid, 0)
+
+    def test_an_error_or_a_stop_ends_it_as_well(self):
+        for error in (KeyboardInterrupt, RuntimeError):
+            with contextlib.suppress(error):
+                with children.Listening([sys.executable, "-c", SERVER, "0"]) as server:
+                    raise error
+            with self.assertRaises(ProcessLookupError):
+                os.kill(server.pid, 0)
+
+    def test_one_that_ends_at_once_is_reported_with_its_own_words(self):
+        with self.assertRaisesRegex(children.Failed, "ended with 3: no luck"):
+            children.Listening([sys.executable, "-c", "import sys; print('no luck', file=sys.stderr); sys.exit(3)"])
+        with self.assertRaisesRegex(children.Failed, "No such file"):
+            children.Listening(["/nowhere/at/all"])
+
+    def test_waiting_has_an_end(self):
+        with children.Child([sys.executable, "-c", "import time; time.sleep(60)"], children.load_core()) as child:
+            began = time.monotonic()
+            self.assertIsNone(child.wait(0.05))
+            with self.assertRaises(children.Failed):
+                child.until_says(children.LISTENING, 0.05)
+            self.assertLess(time.monotonic() - began, 10)
+            self.assertEqual(child.end(), -signal.SIGTERM)
+
+
+class Picture(unittest.TestCase):
+    def test_the_line_of_select_ends_at_its_limit_with_a_word(self):
+        self.assertEqual(picture.too_many(servers.by_key("select"), 1_010), "")
+        self.assertIn("1,023", picture.too_many(servers.by_key("select"), 10_010))
+        self.assertEqual(picture.too_many(servers.by_key("poll"), 500), "")
+
+    def test_a_point_is_made_of_medians_over_turns(self):
+        turns = [turn(0, 1_000, p99=90), turn(1, 2_000, p99=80), turn(2, 9_000, p99=10)]
+        found = picture.point(100, target("a", turns))
+        self.assertEqual((found["idle"], found["rate"], found["p99"]), (100, 2_000, 80))
+
+
+class Micro(unittest.TestCase):
+    def test_benchmarks_are_read_from_the_report_of_catch2(self):
+        text = """<?xml version="1.0" encoding="UTF-8"?><Catch2TestRun><TestCase name="tasks">
+          <BenchmarkResults name="a call" samples="100" iterations="9">
+            <mean value="41.5" lowerBound="41" upperBound="42.25" ci="0.95"/><standardDeviation value="1" lowerBound="1"
+            upperBound="2" ci="0.95"/><outliers variance="0.1"/></BenchmarkResults></TestCase></Catch2TestRun>"""
+        self.assertEqual(micro.parse(text), {"a call": {"mean": 41.5, "low": 41, "high": 42.25}})
+        with self.assertRaises(children.Failed):
+            micro.parse("<Catch2TestRun>")
+
+
+if __name__ == "__main__":
+    unittest.main()

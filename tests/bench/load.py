@@ -1,0 +1,85 @@
+"""Runs `echo bench`, our load generator, and reads what it answers. See `echo bench --help`.
+
+It is a process of its own on a core of its own, with its own descriptors.
+"""
+
+import json
+import re
+
+import children
+
+TURN = 0.08  # seconds
+WARMUP = 0.2  # seconds for each target that do not count
+FLOOR = "floor"  # what the target is called that all turns are compared with
+HOLDING = re.compile(rb"holding (\d+) connections?, opened in ([\d.]+) s\s")
+
+
+class Target:
+    """A server as the load generator gets to know it."""
+
+    def __init__(self, name, server):
+        self.name, self.server = name, server
+
+    def __str__(self):
+        return f"{self.name}=127.0.0.1:{self.server.port}/{self.server.pid}"
+
+
+def options(given):
+    """{"connections": 64, "churn": True} as words of a command line."""
+    words = []
+    for name, value in given.items():
+        if value is True:
+            words.append(f"--{name}")
+        elif value is not False and value is not None:
+            words += [f"--{name}", str(value)]
+    return words
+
+
+def run(build, targets, seconds, **given):
+    """Load on the targets by turns, `seconds` for each of them; what the load generator says, as it is."""
+    given = {"warmup": WARMUP, "turn": round(TURN * 1000), **given}
+    command = [build / "apps/echo", "bench", *map(str, targets), "--json", "--duration", f"{seconds:g}",
+               *options(given)]
+    # What cannot be known is how long connecting takes, and turns whose last answers come late.
+    patience = 60 + 3 * (seconds + given["warmup"]) * len(targets)
+    with children.Child(command, children.load_core()) as child:
+        code = child.wait(patience)
+        if code != 0:
+            raise children.Failed(child.words())
+        return parse(child.output())
+
+
+def parse(text):
+    """The answer, checked for what the others rely on; errors in it are errors of the measurement."""
+    try:
+        said = json.loads(text)
+        targets = {target["name"]: target for target in said["targets"]}
+        for target in targets.values():
+            if target["errors"]:
+                raise children.Failed(f"{target['name']}: {target['errors']} errors")
+            for turn in target["turns"]:
+                if not {"begun", "seconds", "messages", "p50", "p99"} <= turn.keys():
+                    raise KeyError("turn")
+    except (ValueError, KeyError, TypeError) as error:
+        raise children.Failed(f"the load generator's answer makes no sense ({error!r}): {text[:300]!r}") from None
+    return targets
+
+
+class Holder(children.Child):
+    """Holds idle connections to one server, each of which has echoed one message. `opened_in` is in seconds."""
+
+    def __init__(self, build, server, connections, sources=1, patience=300):
+        super().__init__([build / "apps/echo", "bench", f"127.0.0.1:{server.port}", "--connections", "0",
+                          "--idle", connections, "--sources", sources], children.load_core())
+        self.connections, self.patience = connections, patience
+        self.opened_in = None
+
+    def until_open(self):
+        said = self.until_says(HOLDING, self.patience)
+        if int(said[1]) != self.connections:
+            raise children.Failed(f"{self.connections} connections were wanted, {int(said[1])} came about")
+        self.opened_in = float(said[2])
+        return self
+
+    def is_open(self):
+        return HOLDING.search(self.output()) is not None

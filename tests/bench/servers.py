@@ -1,0 +1,110 @@
+"""The one list of servers that are measured, and how each is started.
+
+Each is an echo server that obeys one contract: its command ends in the port it is to listen on at 127.0.0.1 (0: a
+free one), it prints `listening on 127.0.0.1:PORT`, sets TCP_NODELAY, and serves until SIGTERM.
+"""
+
+import dataclasses
+import pathlib
+import shlex
+import shutil
+import sys
+import typing
+
+import children
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PEERS = "tests/bench/peers"
+FLOOR = "epoll_et"  # the key of the server that all others are compared with
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    key: str
+    name: str
+    language: str
+    source: str  # relative to the root of the tree; "" if we do not have it
+    note: str  # how it is written, and why that is how its users write it for speed
+    command: typing.Callable[[pathlib.Path], list]  # of the build folder
+    limit: int = children.DESCRIPTORS - 50  # connections that it can have at a time
+    why_limit: str = ""
+
+    def is_available(self, build):
+        """Whether it is built, or needs no building."""
+        words = self.command(build)
+        return all(shutil.which(word) for word in words[:1]) and all(
+            pathlib.Path(word).exists() for word in words if word.endswith(".py"))
+
+    def start(self, build):
+        """The running server, a `children.Listening`."""
+        return children.Listening(self.command(build))
+
+
+def echo(build, *arguments):
+    return [str(build / "apps/echo"), "--host", "127.0.0.1", *arguments, "--port", "0"]
+
+
+def dunlin(key, name, note, *arguments):
+    return Server(key, name, "C++20", "tests/budgets/dunlin_echo.cpp", note,
+                  lambda build: echo(build, *arguments))
+
+
+def peer(key, name, language, note, suffix="cpp", **more):
+    """One that Meson builds from tests/bench/peers into the same folder of the build."""
+    return Server(key, name, language, f"{PEERS}/{key}.{suffix}", note,
+                  lambda build: [str(build / PEERS / key), "0"], **more)
+
+
+def python(key, name, note):
+    source = ROOT / PEERS / f"{key}.py"
+    return Server(key, name, "Python", f"{PEERS}/{key}.py", note, lambda build: [sys.executable, str(source), "0"])
+
+
+ALL = [
+    dunlin("dunlin", "dunlin", "a coroutine per connection, `read` and `write` in a loop: apps/echo as it is"),
+    dunlin("dunlin_spin", "dunlin, --spin 50us", "the same, polling for up to 50 µs before it blocks",
+           "--spin", "50us"),
+    peer("epoll_et", "C epoll, edge-triggered", "C",
+         "the floor: registered once, reads until there is nothing left, writes at once"),
+    peer("epoll_lt", "C epoll, level-triggered", "C",
+         "one read and one write for each event; interest in writing only while bytes are owed"),
+    peer("poll", "C poll", "C", "the whole array handed to the kernel each time, kept short and without gaps"),
+    peer("select", "C select", "C", "the sets copied for each call, as select(2) wants it",
+         limit=1_015, why_limit="select(2) cannot watch a descriptor above 1,023"),
+    peer("libevent", "libevent", "C", "plain persistent events with recv and send, no bufferevents to copy through"),
+    peer("libuv", "libuv", "C", "uv_try_write first, and one buffer that all connections read into"),
+    peer("asio_callbacks", "Boost.Asio, callbacks", "C++20",
+         "one thread without locks, the executor known at compile time, lambdas in memory that is recycled"),
+    peer("asio_coroutines", "Boost.Asio, coroutines", "C++20",
+         "one thread without locks, the executor known at compile time, frames that are recycled"),
+    peer("go", "Go", "Go", "a goroutine and a buffer per connection on the net package, GOMAXPROCS=1", suffix="go"),
+    python("python_epoll", "Python, select.epoll", "the tutorial's server, sending at once and queueing what is left"),
+    python("asyncio_streams", "Python, asyncio", "a Protocol, since streams cost a task and two copies more"),
+]
+
+
+def by_key(key):
+    return next(server for server in ALL if server.key == key)
+
+
+def foreign(text):
+    """NAME=COMMAND: a program of the user's, say another build of ours, measured as the others are."""
+    name, found, command = text.partition("=")
+    words = shlex.split(command)
+    if not found or not name or not words or "/" in name:
+        raise ValueError(f'"{text}" is not NAME=COMMAND')
+    key = "".join(letter if letter.isalnum() else "_" for letter in name)
+    return Server(key, name, "", "", f"given by --server: {command}", lambda build: words)
+
+
+def chosen(build, wanted=(), more=()):
+    """(those to be measured, {key: why it is not}). `wanted` are parts of keys; none means all."""
+    left_out, found = {}, []
+    for server in [*ALL, *more]:
+        if wanted and server.key != FLOOR and server not in more and not any(part in server.key for part in wanted):
+            continue
+        if server.is_available(build):
+            found.append(server)
+        else:
+            left_out[server.key] = "it is not built here: its package is missing (`./dev bench --peers` installs it)"
+    return found, left_out
