@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 import children
 import load
@@ -126,6 +127,44 @@ class Turns(unittest.TestCase):
             self.assertTrue(least < sum(matrix.seconds_expected(case, count, rounds) for case in matrix.CASES) < most)
 
 
+class Matrix(unittest.TestCase):
+    def measure(self, errors=(), cannot_start=()):
+        """A case over a server that is half as fast as the floor; what was measured."""
+        def start(self, build):
+            if self.key in cannot_start:
+                raise children.Failed("it does not start")
+            return contextlib.nullcontext(type("Running", (), {"port": 1, "pid": 1}))
+
+        def run_load(build, order, seconds, **given):
+            speeds = {"libuv": 500_000}
+            return {each.name: target(each.name, [turn(0, speeds.get(each.name, 1_000_000))], each.name in errors)
+                    for each in order}
+        listed = [servers.by_key(key) for key in ("epoll_et", "libuv", "go")]
+        with (unittest.mock.patch.object(load, "run", run_load),
+              unittest.mock.patch.object(servers.Server, "start", start)):
+            return matrix.measure_case(matrix.CASES[1], listed, None, 1)
+
+    def test_all_are_compared_with_the_floor_and_the_floor_with_itself(self):
+        found = self.measure()
+        self.assertEqual({key: one["rate"]["median"] for key, one in found["servers"].items()},
+                         {"epoll_et": 1, "libuv": 0.5, "go": 1})
+        self.assertEqual((found["floor"]["rate_absolute"], found["left_out"], found["warning"]), (1_000_000, {}, ""))
+        self.assertIn("rate 1.000", matrix.summary(found))
+
+    def test_a_server_that_fails_is_left_out_with_a_word_and_the_others_are_measured(self):
+        for found in (self.measure(errors=["go"]), self.measure(cannot_start=["go"])):
+            self.assertEqual(list(found["servers"]), ["epoll_et", "libuv"])
+            self.assertEqual(list(found["left_out"]), ["go"])
+            self.assertIn("without go", matrix.summary(found))
+
+    def test_without_the_floor_nothing_is_measured(self):
+        for bad in ({"errors": ["floor"]}, {"errors": ["epoll_et"]}, {"cannot_start": ["epoll_et"]}):
+            with self.assertRaises(children.Failed, msg=bad):
+                self.measure(**bad)
+        with self.assertRaises(children.Failed):
+            matrix.measure([servers.by_key("go")], None)
+
+
 class Answers(unittest.TestCase):
     def answer(self, **more):
         return json.dumps({"targets": [{**target("a", [turn(0, 1_000)]), **more}]}).encode()
@@ -133,10 +172,15 @@ class Answers(unittest.TestCase):
     def test_targets_are_read_by_name(self):
         self.assertEqual(load.parse(self.answer())["a"]["turns"][0]["messages"], 80)
 
-    def test_an_answer_with_errors_or_without_sense_is_refused(self):
-        for bad in (self.answer(errors=2), self.answer(turns=[{"begun": 1}]), b"", b"[]", b'{"targets": 3}', b"{"):
+    def test_an_answer_without_sense_is_refused(self):
+        for bad in (self.answer(turns=[{"begun": 1}]), b"", b"[]", b'{"targets": 3}', b'{"targets": [{}]}', b"{"):
             with self.assertRaises(children.Failed, msg=bad):
                 load.parse(bad)
+
+    def test_a_target_with_errors_or_without_messages_is_not_measured(self):
+        self.assertEqual(load.errors_in(target("a", [turn(0, 1_000)])), "")
+        self.assertIn("2 errors", load.errors_in(target("a", [turn(0, 1_000)], errors=2)))
+        self.assertIn("no message", load.errors_in(target("a", [turn(0, 0)])))
 
     def test_options_are_words_of_a_command_line(self):
         self.assertEqual(load.options({"connections": 64, "churn": True, "idle": None, "json": False}),
@@ -263,6 +307,8 @@ class Children(unittest.TestCase):
     def test_one_that_ends_at_once_is_reported_with_its_own_words(self):
         with self.assertRaisesRegex(children.Failed, "ended with 3: no luck"):
             children.Listening([sys.executable, "-c", "import sys; print('no luck', file=sys.stderr); sys.exit(3)"])
+        with self.assertRaisesRegex(children.Failed, "Traceback.* KeyError: 1"):
+            children.Listening([sys.executable, "-c", "{}[1]"])
         with self.assertRaisesRegex(children.Failed, "No such file"):
             children.Listening(["/nowhere/at/all"])
 
@@ -286,6 +332,33 @@ class Picture(unittest.TestCase):
         turns = [turn(0, 1_000, p99=90), turn(1, 2_000, p99=80), turn(2, 9_000, p99=10)]
         found = picture.point(100, target("a", turns))
         self.assertEqual((found["idle"], found["rate"], found["p99"]), (100, 2_000, 80))
+
+
+    def test_idle_connections_are_added_to_until_a_line_ends(self):
+        held = []
+
+        class Holder(contextlib.nullcontext):
+            def __init__(self, build, server, count):
+                super().__init__(self)
+                held.append((server.port, count))
+
+            def until_open(self):
+                pass
+
+        def start(self, build):
+            return contextlib.nullcontext(type("Running", (), {"port": self.key, "pid": 1}))
+
+        def run_load(build, targets, seconds, connections):
+            self.assertEqual(connections, picture.ACTIVE)
+            return {each.name: target(each.name, [turn(0, 1_000)]) for each in targets}
+        with (unittest.mock.patch.object(load, "run", run_load), unittest.mock.patch.object(load, "Holder", Holder),
+              unittest.mock.patch.object(servers.Server, "start", start)):
+            found = picture.measure([servers.by_key("select"), servers.by_key("poll")], None, 1, [0, 100, 1_500],
+                                    say=str)
+        self.assertEqual(held, [("select", 100), ("poll", 100), ("poll", 1_400)])
+        self.assertEqual([point and point["idle"] for point in found["servers"]["select"]], [0, 100, None])
+        self.assertEqual([point["idle"] for point in found["servers"]["poll"]], [0, 100, 1_500])
+        self.assertEqual(list(found["why"]), ["select"])
 
 
 class Micro(unittest.TestCase):

@@ -118,10 +118,12 @@ class Child:
         return self._bytes(self.err).decode(errors="replace").strip()
 
     def words(self):
-        """Why it failed, in one line."""
+        """Why it failed, in one line: programs say it first, and Python last."""
         code = self.process.poll()
         how = "still runs" if code is None else f"ended with {code}" if code >= 0 else f"died of signal {-code}"
-        return f"{' '.join(self.command[:3])} {how}: {self.errors()[-500:] or 'it said nothing'}"
+        lines = [line.strip() for line in self.errors().splitlines() if line.strip()] or ["it said nothing"]
+        said = lines[0] if len(lines) == 1 else f"{lines[0][:200]} ... {lines[-1][:200]}"
+        return f"{' '.join(self.command[:3])} {how}: {said}"
 
     def until_says(self, pattern, timeout):
         """Waits for something on its standard output; the match."""

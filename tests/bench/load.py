@@ -36,7 +36,10 @@ def options(given):
 
 
 def run(build, targets, seconds, **given):
-    """Load on the targets by turns, `seconds` for each of them; what the load generator says, as it is."""
+    """Load on the targets by turns, `seconds` for each of them: {name: what the load generator says of it}.
+
+    `errors` in that says whether it means anything: see `errors_in`.
+    """
     given = {"warmup": WARMUP, "turn": round(TURN * 1000), **given}
     command = [build / "apps/echo", "bench", *map(str, targets), "--json", "--duration", f"{seconds:g}",
                *options(given)]
@@ -44,25 +47,41 @@ def run(build, targets, seconds, **given):
     patience = 60 + 3 * (seconds + given["warmup"]) * len(targets)
     with children.Child(command, children.load_core()) as child:
         code = child.wait(patience)
-        if code != 0:
+        # With 1 it says that there were errors, and which.
+        if code not in (0, 1) or not child.output():
             raise children.Failed(child.words())
         return parse(child.output())
 
 
+def run_one(build, server, seconds, **given):
+    """The same with one server, which must not fail."""
+    found = run(build, [Target("it", server)], seconds, **given)["it"]
+    if why := errors_in(found):
+        raise children.Failed(why)
+    return found
+
+
 def parse(text):
-    """The answer, checked for what the others rely on; errors in it are errors of the measurement."""
+    """The answer, checked for what the others rely on."""
     try:
-        said = json.loads(text)
-        targets = {target["name"]: target for target in said["targets"]}
+        targets = {target["name"]: target for target in json.loads(text)["targets"]}
         for target in targets.values():
-            if target["errors"]:
-                raise children.Failed(f"{target['name']}: {target['errors']} errors")
+            if not {"errors", "latency_us", "least_served", "mean_served"} <= target.keys():
+                raise KeyError("target")
             for turn in target["turns"]:
-                if not {"begun", "seconds", "messages", "p50", "p99"} <= turn.keys():
+                if not {"begun", "seconds", "messages", "cpu_seconds", "p50", "p99"} <= turn.keys():
                     raise KeyError("turn")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise children.Failed(f"the load generator's answer makes no sense ({error!r}): {text[:300]!r}") from None
     return targets
+
+
+def errors_in(target):
+    """What went wrong with a target, in words; "" if nothing did."""
+    if not target["errors"] and any(turn["messages"] for turn in target["turns"]):
+        return ""
+    said = target.get("error_words") or ["no message came back"]
+    return f"{target['errors']} errors under load: {said[0]}"
 
 
 class Holder(children.Child):

@@ -64,9 +64,11 @@ def measure_case(case, listed, build, rounds):
     # One load generator has connections to all servers at once; where they are too many, several groups come one
     # after another, each with a floor of its own.
     for group in ratios.groups_that_fit(others, case.load["connections"], children.DESCRIPTORS, beside=2):
-        targets = measure_group(case, floor, [floor, *group], build, rounds)
-        for server in [floor, *group]:
-            pairs.setdefault(server.key, []).append((targets[server.key], targets[load.FLOOR]))
+        targets, failed = measure_group(case, floor, [floor, *group], build, rounds)
+        left_out |= failed
+        for key, target in targets.items():
+            if key != load.FLOOR:
+                pairs.setdefault(key, []).append((target, targets[load.FLOOR]))
     compared = {server.key: ratios.compared(pairs[server.key]) for server in fit if server.key in pairs}
     return {
         "title": case.title,
@@ -91,22 +93,42 @@ def fitting(case, listed):
 
 
 def measure_group(case, floor, group, build, rounds):
-    """Starts the servers and puts the load on them; what each did, and the reference by the name of load.FLOOR."""
+    """Starts the servers and puts the load on them: (what each did, {key: why one failed}).
+
+    The reference is there by the name of load.FLOOR. That and its second process must not fail.
+    """
+    failed = {}
     with contextlib.ExitStack() as stack:
         running = {load.FLOOR: stack.enter_context(floor.start(build))}
         for server in group:
-            running[server.key] = stack.enter_context(server.start(build))
+            try:
+                running[server.key] = stack.enter_context(server.start(build))
+            except children.Failed as why:
+                failed[server.key] = str(why)
         if case.idle:
-            holders = [stack.enter_context(load.Holder(build, server, case.idle)) for server in running.values()]
-            for holder in holders:
-                holder.until_open()
+            hold_idle(case, build, running, failed, stack)
         targets = {name: load.Target(name, server) for name, server in running.items()}
-        order = ratios.order_of_turns(targets[load.FLOOR], [targets[server.key] for server in group])
+        order = ratios.order_of_turns(targets.pop(load.FLOOR), list(targets.values()))
         found = load.run(build, order, rounds * load.TURN, **case.load)
-        for server in running.values():
-            if server.process.poll() is not None:
-                raise children.Failed(server.words())
-        return found
+    for key, target in found.items():
+        if why := load.errors_in(target):
+            failed[key] = why
+    if why := failed.get(load.FLOOR) or failed.get(floor.key):
+        raise children.Failed(f"the floor failed: {why}")
+    return {key: target for key, target in found.items() if key not in failed}, failed
+
+
+def hold_idle(case, build, running, failed, stack):
+    """Opens the idle connections to all servers at once; a server that does not take them is dropped."""
+    holders = {key: stack.enter_context(load.Holder(build, server, case.idle)) for key, server in running.items()}
+    for key, holder in holders.items():
+        try:
+            holder.until_open()
+        except children.Failed as why:
+            if key in (load.FLOOR, servers.FLOOR):
+                raise
+            failed[key] = str(why)
+            running.pop(key).kill()
 
 
 def seconds_expected(case, count, rounds):
@@ -124,6 +146,7 @@ def summary(result):
     for key in ("dunlin", "dunlin_spin"):
         if found := result["servers"].get(key):
             lines.append(f"    {key}: rate {in_words(found['rate'])}, CPU {in_words(found['cpu'])}")
+    lines += [f"    without {key}: {why}" for key, why in result["left_out"].items()]
     if result["warning"]:
         lines.append(f"    warning: {result['warning']}: too much else goes on here")
     return "\n".join(lines)

@@ -24,7 +24,7 @@ def measure(listed, build, rounds=ROUNDS, idle=IDLE, say=print):
     """{"idle": [...], "servers": {key: [a point or None for each]}, "why": {key: why its line ends}}."""
     shown = [server for key in KEYS for server in listed if server.key == key]
     points = {server.key: [] for server in shown}
-    why = {}
+    ends = {}
     # The servers stay, so that the idle connections only have to be added to: opening them takes longest.
     with contextlib.ExitStack() as stack:
         running = {server.key: stack.enter_context(server.start(build)) for server in shown}
@@ -34,7 +34,7 @@ def measure(listed, build, rounds=ROUNDS, idle=IDLE, say=print):
             for server in shown:
                 reason = too_many(server, count + ACTIVE)
                 if reason:
-                    why.setdefault(server.key, reason)
+                    ends.setdefault(server.key, reason)
                     if server.key in held:
                         del held[server.key]
                     continue
@@ -47,11 +47,13 @@ def measure(listed, build, rounds=ROUNDS, idle=IDLE, say=print):
             if here:
                 order = [load.Target(key, running[key]) for key in here]
                 found = load.run(build, order, rounds * load.TURN, connections=ACTIVE)
+            if failed := [f"{key}: {why}" for key, target in found.items() if (why := load.errors_in(target))]:
+                raise children.Failed("; ".join(failed))
             for server in shown:
                 points[server.key].append(point(count, found[server.key]) if server.key in found else None)
             say(f"{count:,} idle: " + (", ".join(
                 f"{key} {points[key][-1]['rate']:,.0f} messages/s" for key in here) or "no server can have them"))
-    return {"idle": list(idle), "active": ACTIVE, "servers": points, "why": why}
+    return {"idle": list(idle), "active": ACTIVE, "servers": points, "why": ends}
 
 
 def too_many(server, connections):

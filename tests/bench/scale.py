@@ -63,7 +63,7 @@ def hold(build, processes, connections, allowed):
     with contextlib.ExitStack() as stack:
         listening = start_servers(build, processes, stack)
         first = listening[0]
-        load.run(build, [load.Target("warm", first)], 0.3, connections=ACTIVE)  # its pools and its code are there then
+        active(build, first, 0.3)  # its pools and its code are there then
         time.sleep(SETTLED)
         before = Memory(listening)
 
@@ -122,7 +122,7 @@ def core_for(number):
 
 
 def active(build, server, seconds, **given):
-    return load.run(build, [load.Target("active", server)], seconds, connections=ACTIVE, **given)["active"]
+    return load.run_one(build, server, seconds, connections=ACTIVE, **given)
 
 
 def latencies(runs):

@@ -79,7 +79,7 @@ ALL = [
          "one thread without locks, the executor known at compile time, frames that are recycled"),
     peer("go", "Go", "Go", "a goroutine and a buffer per connection on the net package, GOMAXPROCS=1", suffix="go"),
     python("python_epoll", "Python, select.epoll", "the tutorial's server, sending at once and queueing what is left"),
-    python("asyncio_streams", "Python, asyncio", "a Protocol, since streams cost a task and two copies more"),
+    python("asyncio_protocol", "Python, asyncio", "a Protocol, since streams cost a task and two copies more"),
 ]
 
 
