@@ -49,7 +49,7 @@ def measure(listed, build, cases=tuple(CASES), rounds=ROUNDS, say=print, complai
     for case in cases:
         try:
             results[case.key] = measure_case(case, listed, build, rounds)
-        except children.Failed as why:
+        except (children.Failed, ValueError) as why:
             complain(f"{case.title}: not measured: {why}")
             continue
         say(summary(results[case.key]))
@@ -63,7 +63,8 @@ def measure_case(case, listed, build, rounds):
     pairs = {}  # server key: (what it did, what the floor did) of each group
     # One load generator has connections to all servers at once; where they are too many, several groups come one
     # after another, each with a floor of its own.
-    for group in ratios.groups_that_fit(others, case.load["connections"], children.DESCRIPTORS, beside=2):
+    allowed = children.allow_descriptors()
+    for group in ratios.groups_that_fit(others, case.load["connections"], allowed, beside=2):
         targets, failed = measure_group(case, floor, [floor, *group], build, rounds)
         left_out |= failed
         for key, target in targets.items():

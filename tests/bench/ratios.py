@@ -2,8 +2,10 @@
 
 The machine's speed swings while we measure, by far more than what we look for. So nothing is compared with a number
 from another minute: each turn of a server is compared with what the floor would have done at that moment, which is
-read off the straight line between the floor's turn before it and the one after it. What is then left is the noise
-of single turns, against which there are many of them, and a median.
+read off the straight line between the floor's turn before it and the one after it. (Tried on the floor against itself,
+on a machine with a load of 9: the middle half of the ratios of CPU time lay within 0.076 so, within 0.082 of the nearest
+turn or of the mean of both, within 0.091 of the turn before.) What is left is the noise of single turns, against which
+there are many of them, and a median.
 """
 
 import bisect

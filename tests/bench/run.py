@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,7 @@ def parse(words):
         parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
     asked.parts = [part for part in PARTS if part in (asked.parts or DEFAULT_PARTS)]
     asked.build = asked.build.resolve()
+    asked.command = shlex.join(["./dev", "bench", *words])
     return asked
 
 
@@ -192,11 +194,13 @@ class Run:
 
     def all(self):
         children.allow_descriptors()
-        facts = machine.facts(self.asked.build)
+        facts = {**machine.facts(self.asked.build), "command": self.asked.command}
         self.say(f"{facts['processor']}, {facts['cores']} cores, Linux {facts['kernel']}, "
                  f"{facts['versions'].get('compiler', '')}")
         if facts["cores"] == 1:
             self.say("warning: there is one core only, which server and load share: rates and latencies mean little")
+        if facts["build_options"].get("optimization") not in ("2", "3"):
+            self.say(f"warning: {self.asked.build} is not built at -O2: its figures mean little")
         for key, why in self.left_out.items():
             self.say(f"without {key}: {why}")
         results = read_results(self.results_path)

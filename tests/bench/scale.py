@@ -221,7 +221,8 @@ def is_tracking():
 
 def summary(found):
     held, opening = found["while_held"], found["while_opening"]
-    lines = (f"{found['connections']:,} connections ({found['processes']} server processes) "
+    servers = "1 server process" if found["processes"] == 1 else f"{found['processes']} server processes"
+    lines = (f"{found['connections']:,} connections ({servers}) "
              f"opened in {found['open_seconds']:.2f} s; "
              f"{found['user_bytes_per_connection']:,.0f} bytes of user memory each, "
              f"{found['kernel_bytes_per_socket']:,.0f} in the kernel for each end; "
