@@ -362,6 +362,11 @@ class Picture(unittest.TestCase):
 
 
 class Micro(unittest.TestCase):
+    def test_the_programs_are_found_among_the_targets(self):
+        listed = ("tests/bench/micro/tasks: cpp_LINKER\ntests/bench/micro/tasks.p/tasks.cpp.o: cpp_COMPILER\n"
+                  "apps/echo: cpp_LINKER\ntests/bench/micro/all: phony\n")
+        self.assertEqual(micro.PROGRAM.findall(listed), ["tests/bench/micro/tasks"])
+
     def test_benchmarks_are_read_from_the_report_of_catch2(self):
         text = """<?xml version="1.0" encoding="UTF-8"?><Catch2TestRun><TestCase name="tasks">
           <BenchmarkResults name="a call" samples="100" iterations="9">

@@ -144,8 +144,9 @@ def summary(result):
     own = result["servers"][servers.FLOOR]
     lines = [f"{result['title']}: the floor {own['rate_absolute']:,.0f} messages/s; against itself "
              + ", ".join(f"{words} {in_words(own[name])}" for name, words in (("rate", "rate"), ("cpu", "CPU")))]
-    for key in ("dunlin", "dunlin_spin"):
-        if found := result["servers"].get(key):
+    others = {server.key for server in servers.ALL if not server.key.startswith("dunlin")}
+    for key, found in result["servers"].items():
+        if key not in others:  # ours, and what --server asked for
             lines.append(f"    {key}: rate {in_words(found['rate'])}, CPU {in_words(found['cpu'])}")
     lines += [f"    without {key}: {why}" for key, why in result["left_out"].items()]
     if result["warning"]:
