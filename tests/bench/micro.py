@@ -8,6 +8,7 @@ import children
 
 PROGRAM = re.compile(r"^(tests/bench/micro/[^/:]+): cpp_LINKER", re.MULTILINE)  # in ninja's list of targets
 PATIENCE = 600  # seconds
+HOW = ["--reporter", "xml", "--benchmark-samples", "50", "--benchmark-resamples", "2000", "--benchmark-warmup-time", "20"]
 
 
 def measure(build, say=print):
@@ -19,7 +20,7 @@ def measure(build, say=print):
     ninja(build, *programs)
     found = {}
     for program in programs:
-        with children.Child([build / program, "--reporter", "xml"], children.server_core()) as child:
+        with children.Child([build / program, *HOW], children.server_core()) as child:
             if child.wait(PATIENCE) != 0:
                 raise children.Failed(child.words())
             found |= parse(child.output().decode())
