@@ -4,20 +4,16 @@
     python3 tests/budgets.py --report         # the same numbers as a table, whatever they are
     python3 tests/budgets.py build-clang -k instructions    # another build folder, some of the numbers
 
-The load is one that always comes out the same: a client that sends to all its connections and then reads
-from all of them. What is counted (calls, instructions, allocations) is the difference between a run and
-one of twice its length, so starting and stopping cancel out. Needs strace and valgrind.
+How it is measured, and under which load, is in tests/measure.py. Needs strace and valgrind.
 """
 
 import argparse
+import functools
 import itertools
 import json
 import pathlib
 import re
-import resource
 import shlex
-import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -26,58 +22,10 @@ import tempfile
 import time
 import tomllib
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests/app"))
-import support  # noqa: E402  (starts the program and looks at it)
+import measure
+from measure import MESSAGE, PAUSE, ROOT, CannotMeasure, support
 
-MESSAGE = b"x" * 64
-IDLE = 10_000
-PAUSE = 0.0003  # seconds between rounds
 ROUNDS = 5  # of compiling
-
-
-class CannotMeasure(Exception):
-    """A tool or a limit of this machine is in the way."""
-
-
-def needs(*programs):
-    for program in programs:
-        if not shutil.which(program):
-            raise CannotMeasure(f"{program} is not installed")
-
-
-def exchange(port, connections, messages):
-    """`messages` messages over `connections` connections, in rounds: one to each, then one from each.
-
-    Between rounds it waits until the server, slow under a tool, has nothing left to do: else the next
-    message is there before it has looked, and it is counted as if it never had to wait.
-    """
-    clients = [support.connect(port) for _ in range(connections)]
-    for client in clients:
-        support.ping(client, MESSAGE)
-    for _ in range(messages // connections):
-        for client in clients:
-            client.sendall(MESSAGE)
-        for client in clients:
-            if len(support.receive(client, len(MESSAGE))) != len(MESSAGE):
-                raise AssertionError("the server closed a connection in mid-measurement")
-        time.sleep(PAUSE)
-    for client in clients:
-        client.close()
-
-
-def observed(wrapper, load, program=None):
-    """Runs the program under a tool, puts the load on it, ends it politely; the tool has its say then."""
-    server = support.Server(wrapper=wrapper, program=program)
-    try:
-        load(server)
-        time.sleep(0.2)  # it reads the ends of its connections
-        server.signal(signal.SIGTERM)
-        code = server.wait(60)
-        if code != 0:
-            raise AssertionError(f"the server ended with {code}: {server.words()}")
-    finally:
-        server.kill()
 
 
 def compiler_of(build):
@@ -94,7 +42,7 @@ class Measurements:
     def __init__(self, build):
         self.build = build
         self.compiler = compiler_of(build)
-        self.callgrind_runs = {}
+        self.echo = [str(build / "apps/echo"), "--port", "0"]
 
     def of(self, name):
         found = re.fullmatch(r"(\w+)_(\d+)", name)
@@ -102,26 +50,8 @@ class Measurements:
 
     # System calls
 
-    def trace(self, load):
-        """The lines of strace for one run: a system call each."""
-        needs("strace")
-        with tempfile.NamedTemporaryFile("r") as log:
-            observed(["strace", "-D", "-f", "-q", "-o", log.name], load)
-            # The tracer is not our child and writes when it likes; its last line says how the program ended.
-            text = ""
-
-            def is_complete():
-                nonlocal text
-                text += log.read()
-                return "+++ exited with" in text
-            support.until(is_complete, "the end of strace's log")
-            return [line for line in text.splitlines() if "(" in line]
-
     def system_calls(self, connections):
-        messages = 3200 if connections == 1 else 12_800  # more rounds drown what 64 starts and ends differ by
-        runs = [len(self.trace(lambda server: exchange(server.port, connections, count)))
-                for count in (messages, 2 * messages)]
-        return round((runs[1] - runs[0]) / messages, 2)
+        return measure.system_calls(self.echo, connections)
 
     def epoll_ctl_waiting(self):
         def visits(count):
@@ -153,29 +83,15 @@ class Measurements:
         return self.epoll_ctl_per_connection(visits)
 
     def epoll_ctl_per_connection(self, visits):
-        calls = [sum("epoll_ctl(" in line for line in self.trace(visits(count))) for count in (20, 120)]
-        return (calls[1] - calls[0]) / 100
+        def calls(count):
+            return sum("epoll_ctl(" in line for line in measure.trace(self.echo, visits(count)))
+        return (calls(120) - calls(20)) / 100
 
     # Instructions and allocations, of the same runs
 
+    @functools.cache
     def callgrind(self, connections):
-        """Per message: (instructions, calls of the heap)."""
-        if connections not in self.callgrind_runs:
-            needs("valgrind")
-            messages = 10_000 // connections * connections
-            runs = [self.callgrind_run(connections, count) for count in (messages, 2 * messages)]
-            self.callgrind_runs[connections] = [(more - less) / messages for less, more in zip(*runs)]
-        return self.callgrind_runs[connections]
-
-    def callgrind_run(self, connections, messages, program=None):
-        with tempfile.TemporaryDirectory() as folder:
-            out = pathlib.Path(folder, "callgrind.out")
-            # Without debug info, which older valgrinds cannot read as newer Clangs write it.
-            stripped = pathlib.Path(folder, "echo")
-            subprocess.run(["strip", "--strip-debug", "-o", str(stripped), program or support.PROGRAM], check=True)
-            observed(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}"],
-                     lambda server: exchange(server.port, connections, messages), str(stripped))
-            return read_callgrind(out.read_text())
+        return measure.callgrind(self.echo, connections)
 
     def instructions(self, connections):
         return round(self.callgrind(connections)[0])
@@ -195,16 +111,13 @@ class Measurements:
         return made
 
     def timed_instructions(self, connections):
-        needs("valgrind")
-        messages = 10_000 // connections * connections
         with tempfile.TemporaryDirectory() as folder:
-            made = self.program("timed_echo", folder)
-            runs = [self.callgrind_run(connections, count, made)[0] for count in (messages, 2 * messages)]
-        return round((runs[1] - runs[0]) / messages)
+            command = [self.program("timed_echo", folder), "--port", "0"]
+            return round(measure.callgrind(command, connections)[0])
 
     def counted(self, what):
         """Instructions that one more of `what` takes."""
-        needs("valgrind")
+        measure.needs("valgrind")
         with tempfile.TemporaryDirectory() as folder:
             made = self.program("timers", folder)
             totals = []
@@ -212,7 +125,7 @@ class Measurements:
                 out = pathlib.Path(folder, "out")
                 subprocess.run(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}",
                                 made, what, str(count)], check=True)
-                totals.append(read_callgrind(out.read_text())[0])
+                totals.append(measure.read_callgrind(out.read_text())[0])
         return (totals[1] - totals[0]) / 2_000
 
     def timed_read_ready(self):
@@ -227,20 +140,7 @@ class Measurements:
     # Memory
 
     def idle_bytes(self):
-        if support.allow_descriptors() < IDLE + 100:
-            raise CannotMeasure(f"{IDLE} connections need more descriptors than are allowed (ulimit -n)")
-        server = support.Server()
-        clients = []
-        try:
-            before = server.rss()
-            for number in range(IDLE):
-                clients.append(support.connect(server.port, source=(f"127.0.0.{2 + number % 4}", 0)))
-                support.ping(clients[-1], MESSAGE)
-            return round((server.rss() - before) / IDLE)
-        finally:
-            for client in clients:
-                client.close()
-            server.kill()
+        return measure.idle_bytes(self.echo)
 
     # What users' builds pay
 
@@ -265,33 +165,10 @@ class Measurements:
         return round(statistics.median(ratios), 3)
 
     def compile_seconds(self, name):
-        """Processor time, which other programs on the machine disturb least."""
-        def spent():
-            used = resource.getrusage(resource.RUSAGE_CHILDREN)
-            return used.ru_utime + used.ru_stime
-        before = spent()
         with tempfile.TemporaryDirectory() as folder:
-            self.compile("-O2", "-c", str(ROOT / "tests/budgets" / name), "-o", f"{folder}/echo.o",
-                         stderr=subprocess.PIPE, text=True)
-        return spent() - before
-
-
-HEAP = re.compile(r"(malloc|calloc|realloc|aligned_alloc|posix_memalign|memalign)(@.*|'\d+)?$")
-
-
-def read_callgrind(text):
-    """The instructions and the calls of the heap in a callgrind file."""
-    total = re.search(r"^(?:summary|totals):\s+(\d+)", text, re.MULTILINE)
-    names, callee, heap_calls = {}, "", 0
-    for line in text.splitlines():
-        if line.startswith(("fn=", "cfn=")):
-            number, name = re.match(r"c?fn=\((\d+)\)(?: (.*))?", line).groups()
-            names.setdefault(number, name)
-            if line.startswith("cfn="):
-                callee = names[number]
-        elif line.startswith("calls=") and HEAP.match(callee):
-            heap_calls += int(line[6:].split()[0])
-    return int(total[1]), heap_calls
+            return measure.cpu_seconds(lambda: self.compile(
+                "-O2", "-c", str(ROOT / "tests/budgets" / name), "-o", f"{folder}/echo.o",
+                stderr=subprocess.PIPE, text=True))
 
 
 def prepare(build):
@@ -304,7 +181,6 @@ def prepare(build):
     if options["optimization"] not in ("2", "3") or options["b_sanitize"] != "none" or options["b_lto"]:
         sys.exit(f"{build} is built at -O{options['optimization']}, b_sanitize={options['b_sanitize']}, "
                  f"b_lto={options['b_lto']}: the budgets are for -O2 without either")
-    support.PROGRAM = str(build / "apps/echo")
 
 
 def main():
