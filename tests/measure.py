@@ -116,9 +116,9 @@ def system_calls(command, connections):
 
 # Instructions and allocations, of the same runs
 
-def callgrind(command, connections):
+def callgrind(command, connections, messages=10_000):
     """Per message: (instructions, calls of the heap)."""
-    messages = 10_000 // connections * connections
+    messages = messages // connections * connections
     return by_message(functools.partial(callgrind_run, command, connections), messages)
 
 
