@@ -40,16 +40,16 @@ SPARE = 15  # descriptors of a server that cannot have 10,000, beside its connec
 SLOW_MESSAGES = 2_000  # under callgrind, where Python takes a minute for five times as many
 
 # What a language has no figure for, and why.
-ALLOCATOR = "it has an allocator of its own, which takes memory from the system in large pieces"
+ALLOCATOR = "the language has an allocator of its own, which takes memory from the system in large pieces"
 MEANINGLESS = {
-    "Go": {"instructions": "valgrind cannot run it: goroutines change stacks behind its back",
+    "Go": {"instructions": "valgrind cannot run Go, whose goroutines change stacks behind its back",
            "allocations": ALLOCATOR,
            "compile_seconds": "go build compiles and links in one and keeps what it has compiled",
-           "preprocessed_lines": "it has no preprocessor"},
+           "preprocessed_lines": "there is no preprocessor"},
     "Python": {"allocations": ALLOCATOR,
-               "compile_seconds": "it compiles when it runs",
-               "preprocessed_lines": "it has no preprocessor",
-               "binary_bytes": "it makes no binary"},
+               "compile_seconds": "Python compiles when it runs",
+               "preprocessed_lines": "there is no preprocessor",
+               "binary_bytes": "Python makes no binary"},
 }
 
 
