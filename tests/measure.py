@@ -27,6 +27,7 @@ import support  # noqa: E402  (starts a program and looks at it)
 MESSAGE = b"x" * 64
 IDLE = 10_000
 PAUSE = 0.0003  # seconds between rounds
+STARTING = 100.0  # seconds at most, which asyncio under callgrind on a busy machine comes near
 
 
 class CannotMeasure(Exception):
@@ -41,7 +42,7 @@ def needs(*programs):
 
 def start(command, wrapper=()):
     program, *arguments = command
-    return support.Server(*arguments, program=program, wrapper=wrapper)
+    return support.Server(*arguments, program=program, wrapper=wrapper, patience=STARTING)
 
 
 def exchange(port, connections, messages):

@@ -113,7 +113,8 @@ def listening_ports(pid):
 class Server:
     """A running echo server. `shell` runs before it in the same process ('ulimit -n 64', '<&-')."""
 
-    def __init__(self, *arguments, wrapper=(), shell="", redirect="", env=None, stdout=None, program=None):
+    def __init__(self, *arguments, wrapper=(), shell="", redirect="", env=None, stdout=None, program=None,
+                 patience=WAIT):
         self.out = tempfile.TemporaryFile()
         self.err = tempfile.TemporaryFile()
         command = [*wrapper, program or PROGRAM, *(arguments or ("--port", "0"))]
@@ -123,13 +124,13 @@ class Server:
                                         stdout=stdout or self.out, stderr=self.err)
         self.pid = self.process.pid
         try:
-            self.port = self._wait_for_port()
+            self.port = self._wait_for_port(patience)
         except BaseException:
             self.kill()
             raise
 
-    def _wait_for_port(self):
-        end = time.monotonic() + WAIT
+    def _wait_for_port(self, patience):
+        end = time.monotonic() + patience
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended at once with {self.process.returncode}: {self.words()}")
