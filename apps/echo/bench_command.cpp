@@ -35,6 +35,7 @@ struct words {
     double grace = 5;
     bool churn = false;
     bool is_json = false;
+    std::chrono::nanoseconds spin{0};
 };
 
 namespace {
@@ -182,6 +183,7 @@ command::command(CLI::App& program)
           "connections "
           "on, one address makes the kernel search long for a free port");
     time("--grace", into.grace, 0.01, "seconds without a byte after which a server counts as hung");
+    apps::add_spin(app, into.spin);
     app.add_flag("--json", into.is_json, "print the result as JSON");
 }
 
@@ -224,7 +226,7 @@ int command::run() const {
     if (how.churn && was_given("--depth") && given_->depth > 1)
         return refuse("--churn sends one message per connection: it has no --depth");
     if (const std::string why = objection_to(how); !why.empty()) return refuse(why);
-    return dunlin::run(bench(std::move(how)), apps::run_options());
+    return dunlin::run(bench(std::move(how)), apps::run_options(given_->spin));
 }
 
 } // namespace echo::bench

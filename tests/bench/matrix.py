@@ -30,6 +30,8 @@ class Case:
 
 CASES = [
     Case("one", "1 connection", {"connections": 1}),
+    # A client that sleeps while it waits has half of a round trip for itself: the time to be woken.
+    Case("one_awake", "1 connection, from a client that does not sleep", {"connections": 1, "spin": "50us"}),
     Case("c64", "64 connections", {"connections": 64}),
     Case("c1000", "1,000 connections", {"connections": 1_000}),
     Case("depth16", "64 connections, 16 messages in flight each", {"connections": 64, "depth": 16}),
