@@ -2,6 +2,9 @@
 // ends. What its users do for one fast thread: a concurrency hint of 1 and no locks
 // (BOOST_ASIO_DISABLE_THREADS), the executor known at compile time; Asio recycles the frames.
 #define BOOST_ASIO_DISABLE_THREADS
+// Boost 1.74 looks for the coroutines that Clang had before the standard's.
+#define BOOST_ASIO_HAS_CO_AWAIT 1
+#define BOOST_ASIO_HAS_STD_COROUTINE 1
 
 #include <utility> // which co_spawn.hpp of Boost 1.74 forgets
 

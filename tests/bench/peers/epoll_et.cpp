@@ -37,7 +37,7 @@ void control(int operation, int fd, uint32_t interest) {
     if (epoll_ctl(poller, operation, fd, &event) != 0) die("epoll_ctl");
 }
 
-void close_connection(int fd) {
+[[gnu::noinline, gnu::cold]] void close_connection(int fd) {
     free(rests[fd]);
     rests[fd] = nullptr;
     close(fd); // which takes it out of the epoll set
@@ -45,7 +45,7 @@ void close_connection(int fd) {
     is_paused = false;
 }
 
-void keep(int fd, const char* from, size_t size) {
+[[gnu::noinline, gnu::cold]] void keep(int fd, const char* from, size_t size) {
     rest* const kept = static_cast<rest*>(malloc(sizeof(rest) + size));
     if (kept == nullptr) return close_connection(fd);
     kept->size = size;
@@ -56,7 +56,7 @@ void keep(int fd, const char* from, size_t size) {
 
 /// Echoes what is there. With `to_the_end` a short read does not count as the last one: it may be
 /// that the edge that tells of more, or of the end, has come already.
-void echo(int fd, bool to_the_end) {
+[[gnu::always_inline]] inline void echo(int fd, bool to_the_end) {
     for (int i = 0; i < most_reads; ++i) {
         const ssize_t n = recv(fd, buffer, buffer_size, 0);
         if (n <= 0) {
@@ -77,7 +77,7 @@ void echo(int fd, bool to_the_end) {
 }
 
 /// Sends more of the rest, and goes on reading once that is gone.
-void send_rest(int fd) {
+[[gnu::noinline, gnu::cold]] void send_rest(int fd) {
     rest* const kept = rests[fd];
     const ssize_t n = send(fd, bytes_of(kept) + kept->sent, kept->size - kept->sent, MSG_NOSIGNAL);
     if (n < 0) {
