@@ -125,7 +125,7 @@ def peers(results):
 # The matrix
 
 # The cases' titles, where seven have to stand side by side.
-SHORT = {"one": "1 conn.", "c64": "64", "c1000": "1,000", "depth16": "64, depth 16", "size16k": "64, 16 KiB",
+SHORT = {"one": "1 conn.", "one_awake": "1, awake", "c64": "64", "c1000": "1,000", "depth16": "64, depth 16", "size16k": "64, 16 KiB",
          "churn": "churn", "idle10000": "100 + 10,000 idle"}
 
 
