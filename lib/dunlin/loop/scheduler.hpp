@@ -75,6 +75,7 @@ struct scheduler_counters {
     std::uint64_t spared_waits = 0;  ///< Waits that polling ended, so that none blocked.
 };
 
+/// Aligned to a cache line, so not a local of a coroutine: g++ 12 does not align those.
 class DUNLIN_API alignas(64) scheduler {
 public:
     /// Opens epoll and the wake-up eventfd. If the kernel refuses one (descriptor limit), every

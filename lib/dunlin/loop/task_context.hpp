@@ -75,7 +75,8 @@ protected:
     ~task_owner() = default;
 };
 
-/// What waits and resumptions touch: one cache line, the first of a task's block.
+/// What waits and resumptions touch: the first 64 bytes of a task's block, so one cache line or two
+/// (blocks are aligned to 16).
 struct hot_context : run_link {
     explicit hot_context(scheduler& home, promise_base& first) noexcept
         : sched{&home}, innermost{&first} {}
