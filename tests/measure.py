@@ -27,6 +27,8 @@ import support  # noqa: E402  (starts a program and looks at it)
 MESSAGE = b"x" * 64
 IDLE = 10_000
 PAUSE = 0.0003  # seconds between rounds
+CAUGHT = (0,)  # how a server ends that catches SIGTERM, as ours do
+CAUGHT_OR_NOT = (0, -signal.SIGTERM)  # what others may do
 STARTING = 100.0  # seconds at most, which asyncio under callgrind on a busy machine comes near
 
 
@@ -65,10 +67,10 @@ def exchange(port, connections, messages):
         client.close()
 
 
-def observed(wrapper, command, load):
+def observed(wrapper, command, load, good_ends=CAUGHT):
     """Runs the server under a tool, puts the load on it, ends it politely; the tool has its say then.
 
-    Returns its process id. One that SIGTERM ends without being caught has ended well, too.
+    Returns its process id. `good_ends` are the exit codes with which it may end.
     """
     server = start(command, wrapper)
     try:
@@ -76,7 +78,7 @@ def observed(wrapper, command, load):
         time.sleep(0.2)  # it reads the ends of its connections
         server.signal(signal.SIGTERM)
         code = server.wait(60)
-        if code not in (0, -signal.SIGTERM):
+        if code not in good_ends:
             raise AssertionError(f"the server ended with {code}: {server.words()}")
     finally:
         server.kill()
@@ -90,11 +92,11 @@ def by_message(count, messages):
 
 # System calls
 
-def trace(command, load):
+def trace(command, load, good_ends=CAUGHT):
     """The lines of strace for one run: a system call each."""
     needs("strace")
     with tempfile.NamedTemporaryFile("r") as log:
-        pid = observed(["strace", "-D", "-f", "-q", "-o", log.name], command, load)
+        pid = observed(["strace", "-D", "-f", "-q", "-o", log.name], command, load, good_ends)
         # The tracer is not our child and writes when it likes; its last line says how the program ended.
         text = ""
 
@@ -107,23 +109,23 @@ def trace(command, load):
         return [line for line in text.splitlines() if "(" in line and " resumed>" not in line]
 
 
-def system_calls(command, connections):
+def system_calls(command, connections, good_ends=CAUGHT):
     messages = 3200 if connections == 1 else 12_800  # more rounds drown what 64 starts and ends differ by
 
     def count(number):
-        return [len(trace(command, lambda server: exchange(server.port, connections, number)))]
+        return [len(trace(command, lambda server: exchange(server.port, connections, number), good_ends))]
     return round(by_message(count, messages)[0], 2)
 
 
 # Instructions and allocations, of the same runs
 
-def callgrind(command, connections, messages=10_000):
+def callgrind(command, connections, messages=10_000, good_ends=CAUGHT):
     """Per message: (instructions, calls of the heap)."""
     messages = messages // connections * connections
-    return by_message(functools.partial(callgrind_run, command, connections), messages)
+    return by_message(functools.partial(callgrind_run, command, connections, good_ends), messages)
 
 
-def callgrind_run(command, connections, messages):
+def callgrind_run(command, connections, good_ends, messages):
     """(instructions, calls of the heap) of a whole run."""
     needs("valgrind")
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +134,7 @@ def callgrind_run(command, connections, messages):
         subprocess.run(["strip", "--strip-debug", "-o", stripped, command[0]], check=True)
         out = pathlib.Path(folder, "callgrind.out")
         observed(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}"],
-                 [stripped, *command[1:]], lambda server: exchange(server.port, connections, messages))
+                 [stripped, *command[1:]], lambda server: exchange(server.port, connections, messages), good_ends)
         return read_callgrind(out.read_text())
 
 

@@ -27,6 +27,7 @@ import unittest
 
 PROGRAM = ""  # the echo program, set by main()
 EXTRA = []  # further arguments before the case names, as many as main() was asked to take
+DESCRIPTORS = 20_000  # what a process may have here; one with more would not be repeatable elsewhere
 WAIT = 20.0  # seconds after which anything awaited counts as never; the machine may be busy
 MIB = 1 << 20
 
@@ -55,11 +56,16 @@ def main(extra=0):
 
 
 def allow_descriptors():
-    """Raises our soft limit (the program inherits it) as far as allowed, 20,000 at most."""
+    """Raises our soft limit (the program inherits it) as far as allowed and at most to DESCRIPTORS."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 20_000 if hard == resource.RLIM_INFINITY else min(hard, 20_000)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return wanted
+
+
+def resident(pid):
+    """Bytes of memory that a process has in use, as in proc(5), VmRSS."""
+    return int(re.search(r"VmRSS:\s+(\d+)", read(f"/proc/{pid}/status"))[1]) * 1024
 
 
 def pattern(size, seed=1):
@@ -163,7 +169,7 @@ class Server:
 
     def rss(self):
         """Resident memory, in bytes."""
-        return int(re.search(r"VmRSS:\s+(\d+)", read(f"/proc/{self.pid}/status"))[1]) * 1024
+        return resident(self.pid)
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))

@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import random
-import signal
 import sys
 import tempfile
 import time
@@ -14,6 +13,7 @@ import unittest
 import unittest.mock
 
 import children
+import limits
 import load
 import machine
 import matrix
@@ -96,9 +96,25 @@ class Turns(unittest.TestCase):
         for count in range(1, 30):
             order = ratios.order_of_turns("floor", list(range(count)))
             self.assertEqual(order[0], "floor")
-            self.assertEqual(sorted(one for one in order if one != "floor"), list(range(count)))
+            self.assertEqual(sorted(one for one in order if one != "floor"), sorted(2 * list(range(count))))
             waits = " ".join("f" if one == "floor" else "." for one in order + order).split("f")
             self.assertLessEqual(max(wait.count(".") for wait in waits), ratios.SELDOM, count)
+
+    def test_nobody_comes_always_right_after_the_same_one(self):
+        self.assertEqual(ratios.order_of_turns("f", list("abc")), list("fabcfcba"))
+        for count in range(2, 30):
+            order = ratios.order_of_turns("floor", list(range(count)))
+            before = {}
+            for one, following in zip(order, order[1:] + order[:1]):
+                self.assertNotEqual(one, following)
+                before.setdefault(following, set()).add(one)
+            for number in range(count):
+                # In the middle of a group its neighbours, at the ends of one the floor and a neighbour.
+                self.assertEqual(len(before[number]), 2, (count, number))
+            self.assertGreaterEqual(len(before["floor"]), 2)
+
+    def test_two_rounds_are_asked_for_at_a_time(self):
+        self.assertEqual([round(load.seconds_of(rounds) / load.TURN) for rounds in (1, 2, 3, 50)], [1, 1, 2, 25])
 
     def test_no_load_generator_gets_more_connections_than_descriptors(self):
         for count in (0, 1, 17, 18, 40):
@@ -148,7 +164,7 @@ class Matrix(unittest.TestCase):
         found = self.measure()
         self.assertEqual({key: one["rate"]["median"] for key, one in found["servers"].items()},
                          {"epoll_et": 1, "libuv": 0.5, "go": 1})
-        self.assertEqual((found["floor"]["rate_absolute"], found["left_out"], found["warning"]), (1_000_000, {}, ""))
+        self.assertEqual((found["left_out"], found["warning"]), ({}, ""))
         self.assertIn("rate 1.000", matrix.summary(found))
 
     def test_a_server_that_fails_is_left_out_with_a_word_and_the_others_are_measured(self):
@@ -220,13 +236,29 @@ class Machine(unittest.TestCase):
 
     def test_more_connections_than_memory_or_files_are_refused_in_words(self):
         with self.assertRaisesRegex(children.Failed, "memory"):
-            scale.refuse_what_cannot_be(1 << 40, 1)
-        scale.refuse_what_cannot_be(1, 1)
+            limits.refuse_what_cannot_be(1 << 40, 1)
+        limits.refuse_what_cannot_be(1, 1)
+
+    def test_a_case_that_needs_more_memory_than_there_is_is_not_begun(self):
+        with (unittest.mock.patch.object(limits, "meminfo", lambda name: 10_000 * limits.BYTES),
+              unittest.mock.patch.object(servers.Server, "start", lambda *_: self.fail("it was started"))):
+            with self.assertRaisesRegex(children.Failed, "20,200 connections are too many"):
+                matrix.measure_group(matrix.CASES[-1], servers.by_key("epoll_et"), [servers.by_key("epoll_et")], "", 1)
 
     def test_load_and_servers_share_a_core_only_if_there_is_one(self):
         ours, theirs = children.cores()
         self.assertTrue(ours != theirs or len(os.sched_getaffinity(0)) == 1)
         self.assertNotIn(theirs, scale.core_for(0) if ours != theirs else ())
+
+    def test_the_loads_core_is_no_other_thread_of_the_servers_if_there_is_a_choice(self):
+        self.assertEqual(children.parse_list("0-2,8\n"), {0, 1, 2, 8})
+        self.assertIn(0, children.threads_of(0))
+        pairs = {0: {0, 1}, 1: {0, 1}, 2: {2, 3}, 3: {2, 3}}
+        for allowed, chosen, shared in (({0, 1, 2, 3}, (0, 2), False), ({0, 1}, (0, 1), True), ({3}, (3, 3), True),
+                                        ({1, 2}, (1, 2), False)):
+            with (unittest.mock.patch.object(os, "sched_getaffinity", lambda _, allowed=allowed: allowed),
+                  unittest.mock.patch.object(children, "threads_of", pairs.get)):
+                self.assertEqual((children.cores(), children.share_a_core()), (chosen, shared), allowed)
 
 
 class Results(unittest.TestCase):
@@ -319,7 +351,6 @@ class Children(unittest.TestCase):
             with self.assertRaises(children.Failed):
                 child.until_says(children.LISTENING, 0.05)
             self.assertLess(time.monotonic() - began, 10)
-            self.assertEqual(child.end(), -signal.SIGTERM)
 
 
 class Picture(unittest.TestCase):
@@ -328,11 +359,18 @@ class Picture(unittest.TestCase):
         self.assertIn("1,023", picture.too_many(servers.by_key("select"), 10_010))
         self.assertEqual(picture.too_many(servers.by_key("poll"), 500), "")
 
-    def test_a_point_is_made_of_medians_over_turns(self):
-        turns = [turn(0, 1_000, p99=90), turn(1, 2_000, p99=80), turn(2, 9_000, p99=10)]
-        found = picture.point(100, target("a", turns))
-        self.assertEqual((found["idle"], found["rate"], found["p99"]), (100, 2_000, 80))
-
+    def test_a_point_is_a_ratio_to_a_floor_without_idle_connections(self):
+        # The machine is half as fast as it is most of the time, and so is the floor.
+        floor = {"rate": 100_000, "p50": 50, "p99": 100, "cpu_us_per_message": 10}
+        reference = target("floor", [turn(0, 50_000, 2e-5, p99=200), turn(4, 50_000, 2e-5, p99=200)])
+        turns = [turn(1, 25_000, 4e-5, p99=400), turn(2, 30_000, 4e-5, p99=600), turn(3, 20_000, 4e-5, p99=200)]
+        found = picture.point(100, target("a", turns), reference, floor)
+        self.assertEqual({name: round(found[name], 3) for name in ("idle", *picture.FIGURES)},
+                         {"idle": 100, "rate": 50_000, "p50": 100, "p99": 200, "cpu_us_per_message": 20})
+        self.assertEqual({key: round(value) for key, value in found["spread"]["rate"].items()},
+                         {"q1": 45_000, "median": 50_000, "q3": 55_000})
+        without = target("a", [{**each, "cpu_seconds": None} for each in turns])
+        self.assertIsNone(picture.point(100, without, reference, floor)["cpu_us_per_message"])
 
     def test_idle_connections_are_added_to_until_a_line_ends(self):
         held = []
@@ -353,9 +391,12 @@ class Picture(unittest.TestCase):
             return {each.name: target(each.name, [turn(0, 1_000)]) for each in targets}
         with (unittest.mock.patch.object(load, "run", run_load), unittest.mock.patch.object(load, "Holder", Holder),
               unittest.mock.patch.object(servers.Server, "start", start)):
-            found = picture.measure([servers.by_key("select"), servers.by_key("poll")], None, 1, [0, 100, 1_500],
-                                    say=str)
-        self.assertEqual(held, [("select", 100), ("poll", 100), ("poll", 1_400)])
+            listed = [servers.by_key(key) for key in ("select", "poll", servers.FLOOR)]
+            found = picture.measure(listed, None, 1, [0, 100, 1_500], say=str)
+            with self.assertRaises(children.Failed):
+                picture.measure(listed[:2], None, 1, [0], say=str)
+        # The floor that all is compared with has none.
+        self.assertEqual(held, [("select", 100), ("poll", 100), ("epoll_et", 100), ("poll", 1_400), ("epoll_et", 1_400)])
         self.assertEqual([point and point["idle"] for point in found["servers"]["select"]], [0, 100, None])
         self.assertEqual([point["idle"] for point in found["servers"]["poll"]], [0, 100, 1_500])
         self.assertEqual(list(found["why"]), ["select"])

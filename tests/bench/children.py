@@ -2,22 +2,24 @@
 
 Not here: which programs there are (servers.py) and what the load generator answers (load.py).
 
-Servers run on one core and whatever puts load on them on another, the first two that this process may use, so
-that neither takes time from the other and the kernel does not move them about in mid-measurement.
+Servers run on one core and whatever puts load on them on another, so that neither takes time from the other and the
+kernel does not move them about in mid-measurement.
 """
 
-import contextlib
 import ctypes
 import os
+import pathlib
 import re
-import resource
 import select
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
-DESCRIPTORS = 20_000  # what a process may have here; one with more would not be repeatable elsewhere
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "app"))
+from support import DESCRIPTORS, allow_descriptors, resident  # noqa: E402, F401  (the first two for others here)
+
 START = 20.0  # seconds after which a server that has not said its port never will
 LISTENING = re.compile(rb"listening on \S+:(\d+)\s")
 
@@ -30,9 +32,35 @@ class Failed(Exception):
 
 
 def cores():
-    """(the servers' core, the load's core). The same core twice if there is only one."""
-    allowed = sorted(os.sched_getaffinity(0))
-    return allowed[0], allowed[1] if len(allowed) > 1 else allowed[0]
+    """(the servers' core, the load's core). The same core twice if there is only one.
+
+    The load's is the first that is no other thread of the servers' core, which would take time from them, after all;
+    only where there is no such core, it is one.
+    """
+    servers, *others = sorted(os.sched_getaffinity(0))
+    apart = [core for core in others if core not in threads_of(servers)]
+    return servers, (apart or others or [servers])[0]
+
+
+def threads_of(core):
+    """The numbers of all hardware threads of the core that has this one."""
+    try:
+        with open(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list") as file:
+            return parse_list(file.read())
+    except (OSError, ValueError):
+        return {core}
+
+
+def parse_list(text):
+    """The numbers in "0-2,8"."""
+    bounds = [[int(number) for number in part.split("-")] for part in text.strip().split(",")]
+    return {number for ends in bounds for number in range(ends[0], ends[-1] + 1)}
+
+
+def share_a_core():
+    """Whether servers and load take time from each other."""
+    servers, theirs = cores()
+    return theirs in threads_of(servers)
 
 
 def server_core():
@@ -41,15 +69,6 @@ def server_core():
 
 def load_core():
     return {cores()[1]}
-
-
-def allow_descriptors():
-    """Raises the soft limit, which children inherit, as far as allowed and at most to DESCRIPTORS."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
-    if soft != wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return wanted
 
 
 class Child:
@@ -99,14 +118,6 @@ class Child:
             select.select([self.pidfd], [], [], max(timeout, 0))
         return self.process.poll()
 
-    def end(self, timeout=10):
-        """Asks it to end, and makes it if it does not. Its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            if self.wait(timeout) is None:
-                self.process.kill()
-        return self.process.wait()
-
     @staticmethod
     def _bytes(file):
         return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
@@ -137,9 +148,7 @@ class Child:
             self.wait(0.005)
 
     def resident(self):
-        """Bytes of memory in use, as in proc(5), VmRSS."""
-        with open(f"/proc/{self.pid}/status") as file:
-            return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1]) * 1024
+        return resident(self.pid)
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
@@ -162,10 +171,3 @@ def raise_on_sigterm():
     def stop(*_):
         raise KeyboardInterrupt
     signal.signal(signal.SIGTERM, stop)
-
-
-@contextlib.contextmanager
-def all_of(starts):
-    """Starts each of the functions' children, one after another; a list of them. All are gone at the end."""
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(start()) for start in starts]

@@ -168,13 +168,17 @@ class Costs:
             raise CannotMeasure(why_not)
         return getattr(self, method)(*arguments)
 
+    @property
+    def good_ends(self):
+        return tools.CAUGHT if self.server.key.startswith("dunlin") else tools.CAUGHT_OR_NOT
+
     def system_calls(self, connections):
-        return tools.system_calls(self.command, connections)
+        return tools.system_calls(self.command, connections, self.good_ends)
 
     @functools.cache
     def callgrind(self, connections):
         more = {"messages": SLOW_MESSAGES} if self.server.language == "Python" else {}
-        return tools.callgrind(self.command, connections, **more)
+        return tools.callgrind(self.command, connections, good_ends=self.good_ends, **more)
 
     def instructions(self, connections):
         return round(self.callgrind(connections)[0])
@@ -209,8 +213,11 @@ class Costs:
         return lines_of_code(ROOT / self.server.source)
 
 
-def measure(servers, build, say=lambda text: print(text, file=sys.stderr, flush=True)):
-    """{server key: {name: figure or None, "why_not": {name: why it is None}}} of those that are there."""
+def measure(servers, build, say=lambda text: print(text, file=sys.stderr, flush=True), keep=lambda found: None):
+    """{server key: {name: figure or None, "why_not": {name: why it is None}}} of those that are there.
+
+    `keep` is given each server's as soon as they are there.
+    """
     costs, sources = {}, set()
     for server in servers:
         if not server.is_available(build) or (server.source and server.source in sources):
@@ -227,6 +234,7 @@ def measure(servers, build, say=lambda text: print(text, file=sys.stderr, flush=
                 if not isinstance(error, CannotMeasure):
                     say(f"  {name}: {error}")
         costs[server.key] = figures | {"why_not": why_not}
+        keep({server.key: costs[server.key]})
     return costs
 
 

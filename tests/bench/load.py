@@ -24,6 +24,11 @@ class Target:
         return f"{self.name}=127.0.0.1:{self.server.port}/{self.server.pid}"
 
 
+def seconds_of(rounds):
+    """What to ask the load generator for where `ratios.order_of_turns` is the order, which is two rounds."""
+    return -(-rounds // 2) * TURN
+
+
 def options(given):
     """{"connections": 64, "churn": True} as words of a command line."""
     words = []
@@ -38,6 +43,7 @@ def options(given):
 def run(build, targets, seconds, **given):
     """Load on the targets by turns, `seconds` for each of them: {name: what the load generator says of it}.
 
+    One that is among them several times has so many turns in each round, and as many times the seconds.
     `errors` in that says whether it means anything: see `errors_in`.
     """
     given = {"warmup": WARMUP, "turn": round(TURN * 1000), **given}

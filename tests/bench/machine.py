@@ -71,6 +71,7 @@ def facts(build):
         "cores": len(os.sched_getaffinity(0)),
         "server_core": servers_core,
         "load_core": load_core,
+        "shares_a_core": children.share_a_core(),
         "governor": contents(f"/sys/devices/system/cpu/cpu{servers_core}/cpufreq/scaling_governor") or None,
         "memory_mib": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20,
         "virtual": " hypervisor " in f" {contents('/proc/cpuinfo')} ".replace("\n", " "),

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 
 import children
+import limits
 import load
 import ratios
 import servers
@@ -43,8 +44,11 @@ CASES = [
 ]
 
 
-def measure(listed, build, cases=tuple(CASES), rounds=ROUNDS, say=print, complain=print):
-    """{case key: what was measured}. A case that fails is complained of and left out."""
+def measure(listed, build, cases=tuple(CASES), rounds=ROUNDS, say=print, complain=print, keep=lambda found: None):
+    """{case key: what was measured}. A case that fails is complained of and left out.
+
+    `keep` is given each case as soon as it is there.
+    """
     if not any(server.key == servers.FLOOR for server in listed):
         raise children.Failed(f"the floor, {servers.FLOOR}, is not built, and all is measured against it")
     results = {}
@@ -54,6 +58,7 @@ def measure(listed, build, cases=tuple(CASES), rounds=ROUNDS, say=print, complai
         except (children.Failed, ValueError) as why:
             complain(f"{case.title}: not measured: {why}")
             continue
+        keep({case.key: results[case.key]})
         say(summary(results[case.key]))
     return results
 
@@ -77,7 +82,6 @@ def measure_case(case, listed, build, rounds):
         "title": case.title,
         "rounds": rounds,
         "servers": compared,
-        "floor": ratios.absolute([reference for _, reference in pairs[floor.key]]),
         "left_out": left_out,
         "warning": ratios.unsteady(compared[floor.key]),
     }
@@ -101,6 +105,7 @@ def measure_group(case, floor, group, build, rounds):
     The reference is there by the name of load.FLOOR. That and its second process must not fail.
     """
     failed = {}
+    limits.refuse_what_cannot_be(case.connections() * (len(group) + 1), len(group) + 1)
     with contextlib.ExitStack() as stack:
         running = {load.FLOOR: stack.enter_context(floor.start(build))}
         for server in group:
@@ -112,7 +117,7 @@ def measure_group(case, floor, group, build, rounds):
             hold_idle(case, build, running, failed, stack)
         targets = {name: load.Target(name, server) for name, server in running.items()}
         order = ratios.order_of_turns(targets.pop(load.FLOOR), list(targets.values()))
-        found = load.run(build, order, rounds * load.TURN, **case.load)
+        found = load.run(build, order, load.seconds_of(rounds), **case.load)
     for key, target in found.items():
         if why := load.errors_in(target):
             failed[key] = why
@@ -138,7 +143,7 @@ def seconds_expected(case, count, rounds):
     """About how long a case takes with so many servers."""
     turns = len(ratios.order_of_turns(0, range(count + 1)))
     opening = case.idle * (count + 2) / 15_000
-    return 1 + count * 0.15 + (count + 2) * load.WARMUP + rounds * turns * load.TURN + opening
+    return 1 + count * 0.15 + (count + 2) * load.WARMUP + turns * load.seconds_of(rounds) + opening
 
 
 def summary(result):

@@ -16,11 +16,16 @@ SELDOM = 5  # competitors between two turns of the floor: at 80 ms each they are
 
 
 def order_of_turns(floor, competitors, seldom=SELDOM):
-    """A round: floor A B C D E floor F G H I, as even as can be."""
+    """Two rounds: floor A B C D E floor F G H I, as even as can be, and then all that backwards.
+
+    Who comes right after another finds the caches as that leaves them; so each server comes both before and after its
+    neighbours, and so does the floor.
+    """
     groups = -(-len(competitors) // seldom)
+    dealt = [competitors[group::groups] for group in range(groups)]
     turns = []
-    for group in range(groups):
-        turns += [floor, *competitors[group::groups]]
+    for group in [*dealt, *(group[::-1] for group in reversed(dealt))]:
+        turns += [floor, *group]
     return turns
 
 

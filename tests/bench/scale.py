@@ -1,4 +1,7 @@
-"""Scale: how many connections one server process holds, and 100,000 over several that share a port.
+"""Scale: as many connections as one server process may have here, and 100,000 over several that share a port.
+
+A process may have as many descriptors as the limit allows, and at most children.DESCRIPTORS: with more, the figures
+could not be repeated where the limit is lower.
 
 What a connection costs is the difference between what there was with none and with all of them, divided: in user space
 VmRSS of the servers, in the kernel the slab caches that sockets are made of. Both ends of a connection are on this
@@ -8,11 +11,11 @@ machine, each a socket, a file and an entry of an epoll set, so the kernel's byt
 import contextlib
 import math
 import os
-import re
 import statistics
 import time
 
 import children
+import limits
 import load
 
 ACTIVE = 10
@@ -24,7 +27,6 @@ SETTLED = 1.0  # seconds after which the kernel has freed what it frees later
 # What each socket that is a file in an epoll set has one of, at most.
 CACHES = ("TCP", "sock_inode_cache", "dentry", "filp", "eventpoll_epi", "ep_head", "lsm_inode_cache",
           "lsm_file_cache", "tcp_bind_bucket", "tcp_bind2_bucket")
-BYTES = 12_000  # of a connection in the kernel, both ends, and in the processes: to see whether there is memory enough
 
 
 def measure(build, many=MANY, say=print, complain=print):
@@ -55,11 +57,11 @@ def several(build, many):
 
 def hold(build, processes, connections, allowed):
     """Servers, holders, the load of a few active connections while they are opened and after; what was seen."""
-    per_source = int(PORTS_USED * ports())
+    per_source = int(PORTS_USED * limits.ports())
     sources = math.ceil(connections / per_source)
     holders = math.ceil(connections / (allowed - SPARE))
     shares = [connections // holders + (number < connections % holders) for number in range(holders)]
-    refuse_what_cannot_be(connections + ACTIVE, processes + holders)
+    limits.refuse_what_cannot_be(connections + ACTIVE, processes + holders)
     with contextlib.ExitStack() as stack:
         listening = start_servers(build, processes, stack)
         first = listening[0]
@@ -117,7 +119,8 @@ def start_servers(build, processes, stack):
 def core_for(number):
     """Of all cores but the load's, each in turn."""
     _, load_core = children.cores()
-    free = sorted(os.sched_getaffinity(0) - {load_core}) or [load_core]
+    allowed = os.sched_getaffinity(0)
+    free = sorted(allowed - children.threads_of(load_core)) or sorted(allowed - {load_core}) or [load_core]
     return {free[number % len(free)]}
 
 
@@ -139,7 +142,7 @@ class Memory:
 
     def __init__(self, listening):
         self.resident = sum(server.resident() for server in listening)
-        self.slab = meminfo("Slab")
+        self.slab = limits.meminfo("Slab")
         self.caches = slab_caches()
 
     def kernel_since(self, before, sockets):
@@ -165,12 +168,6 @@ def caches_per_socket(before, after, sockets):
     return found
 
 
-def meminfo(name):
-    """A line of /proc/meminfo, in bytes."""
-    with open("/proc/meminfo") as file:
-        return int(re.search(rf"^{name}:\s+(\d+)", file.read(), re.MULTILINE)[1]) * 1024
-
-
 def slab_caches():
     """{name: (objects in use, bytes of each)}, as slabinfo(5) has it for root; empty for others."""
     try:
@@ -183,40 +180,6 @@ def slab_caches():
 def parse_slabinfo(text):
     rows = [line.split() for line in text.splitlines()[2:]]
     return {row[0]: (int(row[1]), int(row[3])) for row in rows}
-
-
-def setting(path):
-    """The numbers in a file of /proc/sys; none if there is no such file."""
-    try:
-        with open(f"/proc/sys/{path}") as file:
-            return [int(word) for word in file.read().split()]
-    except OSError:
-        return []
-
-
-def ports():
-    """How many ports the kernel picks from for one source address."""
-    low, high = setting("net/ipv4/ip_local_port_range") or (32_768, 60_999)
-    return high - low + 1
-
-
-def refuse_what_cannot_be(connections, processes):
-    """Fails with all the limits of this machine that so many connections go over."""
-    problems = []
-    descriptors = 2 * connections + 20 * processes
-    if (files := setting("fs/file-nr")) and files[0] + descriptors > files[2]:
-        problems.append(f"{descriptors:,} open files are needed, fs.file-max is {files[2]:,}")
-    if (tracked := setting("net/netfilter/nf_conntrack_max")) and is_tracking() and tracked[0] < connections:
-        problems.append(f"net.netfilter.nf_conntrack_max is {tracked[0]:,}")
-    if (available := meminfo("MemAvailable")) < BYTES * connections:
-        problems.append(f"about {BYTES * connections >> 20:,} MiB of memory are needed, {available >> 20:,} are free")
-    if problems:
-        raise children.Failed(f"{connections:,} connections are too many for this machine: {'; '.join(problems)}")
-
-
-def is_tracking():
-    """Whether connections are tracked at all: the module may be there without a rule that uses it."""
-    return bool((count := setting("net/netfilter/nf_conntrack_count")) and count[0])
 
 
 def summary(found):
