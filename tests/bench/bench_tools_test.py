@@ -1,13 +1,10 @@
-"""The tools of `./dev bench`, without a benchmark: what they make of turns, answers and results."""
+"""The tools of `./dev bench`, without a benchmark: what they make of turns and answers, and of child processes."""
 
 import contextlib
-import io
 import json
 import os
-import pathlib
 import random
 import sys
-import tempfile
 import time
 import unittest
 import unittest.mock
@@ -20,7 +17,6 @@ import matrix
 import micro
 import picture
 import ratios
-import run
 import scale
 import servers
 
@@ -211,13 +207,6 @@ class Answers(unittest.TestCase):
                          (b"10000", b"0.734"))
         self.assertIsNone(load.HOLDING.search(b"holding 10000 connections, opened in 0.7"))  # half a line
 
-    def test_a_program_of_the_users_is_measured_like_ours(self):
-        given = servers.foreign("my loop=/opt/echo --port 0")
-        self.assertEqual((given.key, given.command(None)), ("my_loop", ["/opt/echo", "--port", "0"]))
-        for bad in ("x", "=x", "x=", ""):
-            with self.assertRaises(ValueError, msg=bad):
-                servers.foreign(bad)
-
 
 class Machine(unittest.TestCase):
     def test_facts_are_found_in_what_files_say(self):
@@ -259,53 +248,6 @@ class Machine(unittest.TestCase):
             with (unittest.mock.patch.object(os, "sched_getaffinity", lambda _, allowed=allowed: allowed),
                   unittest.mock.patch.object(children, "threads_of", pairs.get)):
                 self.assertEqual((children.cores(), children.share_a_core()), (chosen, shared), allowed)
-
-
-class Results(unittest.TestCase):
-    def test_what_is_measured_again_replaces_and_the_rest_is_kept(self):
-        old = {"matrix": {"one": 1, "c64": 2}, "picture": {"idle": [0], "why": 1}, "measured": {"costs": "may"}}
-        new = run.merged(old, "matrix", {"c64": 3}, "june")
-        self.assertEqual(new["matrix"], {"one": 1, "c64": 3})
-        self.assertEqual((new["picture"], new["measured"]), (old["picture"], {"costs": "may", "matrix": "june"}))
-        self.assertEqual(run.merged(old, "picture", {"idle": [9]}, "june")["picture"], {"idle": [9]})
-        self.assertEqual(run.merged(old, "matrix", {}, "june"), old)
-
-    def test_results_are_what_was_written_and_damaged_ones_are_not_overwritten(self):
-        with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder, "results.json")
-            self.assertEqual(run.read_results(path), {})
-            run.write_results(path, {"matrix": {"one": 1}})
-            self.assertEqual(run.read_results(path), {"matrix": {"one": 1}})
-            path.write_text("{")
-            with self.assertRaises(children.Failed):
-                run.read_results(path)
-
-    def test_a_folder_that_is_no_build_folder_is_not_removed(self):
-        with tempfile.TemporaryDirectory() as folder:
-            kept = pathlib.Path(folder, "letter")
-            kept.write_text("dear")
-            with self.assertRaises(children.Failed):
-                run.configure(pathlib.Path(folder), False)
-            self.assertEqual(kept.read_text(), "dear")
-
-    def test_the_command_line_is_read_as_written(self):
-        asked = run.parse(["picture", "matrix", "-k", "asio", "-k", "go", "-c", "c64", "--quick"])
-        self.assertEqual((asked.parts, asked.only, asked.cases), (["matrix", "picture"], ["asio", "go"], ["c64"]))
-        self.assertEqual(run.parse([]).parts, run.DEFAULT_PARTS)
-        for bad in (["speed"], ["-c", "c65"], ["--rounds", "0"], ["--server", "x"]):
-            with self.assertRaises(SystemExit, msg=bad), contextlib.redirect_stderr(io.StringIO()):
-                run.parse(bad)
-
-    def test_only_the_servers_asked_for_and_the_floor_are_chosen(self):
-        with tempfile.TemporaryDirectory() as folder:
-            build = pathlib.Path(folder)
-            for name in ("apps/echo", f"{servers.PEERS}/epoll_et", f"{servers.PEERS}/libuv"):
-                (build / name).parent.mkdir(parents=True, exist_ok=True)
-                (build / name).write_text("#!/bin/sh\n")
-                (build / name).chmod(0o755)
-            found, left_out = servers.chosen(build, ["libuv", "go"])
-            self.assertEqual([server.key for server in found], ["epoll_et", "libuv"])
-            self.assertEqual(list(left_out), ["go"])
 
 
 SERVER = """
@@ -396,7 +338,8 @@ class Picture(unittest.TestCase):
             with self.assertRaises(children.Failed):
                 picture.measure(listed[:2], None, 1, [0], say=str)
         # The floor that all is compared with has none.
-        self.assertEqual(held, [("select", 100), ("poll", 100), ("epoll_et", 100), ("poll", 1_400), ("epoll_et", 1_400)])
+        self.assertEqual(held, [("select", 100), ("poll", 100), ("epoll_et", 100),
+                                ("poll", 1_400), ("epoll_et", 1_400)])
         self.assertEqual([point and point["idle"] for point in found["servers"]["select"]], [0, 100, None])
         self.assertEqual([point["idle"] for point in found["servers"]["poll"]], [0, 100, 1_500])
         self.assertEqual(list(found["why"]), ["select"])
@@ -416,6 +359,12 @@ class Micro(unittest.TestCase):
         self.assertEqual(micro.parse(text), {"a call": {"mean": 41.5, "low": 41, "high": 42.25}})
         with self.assertRaises(children.Failed):
             micro.parse("<Catch2TestRun>")
+
+    def test_what_is_shown_is_one_operation(self):
+        found = {"mean": 41_500.0, "low": 41_000.0, "high": 42_250.0}
+        self.assertEqual(micro.of_one("1,000 calls beside 10,000", found),
+                         ("calls beside 10,000", {"mean": 41.5, "low": 41, "high": 42.25}))
+        self.assertEqual(micro.of_one("a call", found), ("a call", found))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""The Catch2 micro-benchmarks of tests/bench/micro: nanoseconds of single operations of the library."""
+"""The Catch2 micro-benchmarks of tests/bench/micro: what operations of the library take.
+
+Each benchmark does as many of them as its name begins with ("1,000 yields"), and what is kept is what it takes as a
+whole; `of_one` is for those who show it.
+"""
 
 import re
 import subprocess
@@ -7,12 +11,17 @@ import xml.etree.ElementTree
 import children
 
 PROGRAM = re.compile(r"^(tests/bench/micro/[^/:]+): cpp_LINKER", re.MULTILINE)  # in ninja's list of targets
+COUNT = re.compile(r"([\d,]+) ")  # what a name begins with
 PATIENCE = 600  # seconds
-HOW = ["--reporter", "xml", "--benchmark-samples", "50", "--benchmark-resamples", "2000", "--benchmark-warmup-time", "20"]
+HOW = ["--reporter", "xml", "--benchmark-samples", "50", "--benchmark-resamples", "2000",
+       "--benchmark-warmup-time", "20"]
 
 
 def measure(build, say=print):
-    """{name of a benchmark: {"mean", "low", "high"}} in nanoseconds, low and high being Catch2's 95 % bounds."""
+    """{name of a benchmark: {"mean", "low", "high"}} in nanoseconds of all its operations.
+
+    Low and high are Catch2's 95 % bounds of the mean.
+    """
     programs = PROGRAM.findall(ninja(build, "-t", "targets", "all"))
     if not programs:
         raise children.Failed("this build has no micro-benchmarks")
@@ -20,7 +29,8 @@ def measure(build, say=print):
     ninja(build, *programs)
     found = {}
     for program in programs:
-        with children.Child([build / program, *HOW], children.server_core()) as child:
+        # Where one thread wakes another, each has a core.
+        with children.Child([build / program, *HOW], children.server_core() | children.load_core()) as child:
             if child.wait(PATIENCE) != 0:
                 raise children.Failed(child.words())
             found |= parse(child.output().decode())
@@ -46,3 +56,10 @@ def parse(text):
         found[result.get("name")] = {key: float(mean.get(name)) for key, name in
                                      (("mean", "value"), ("low", "lowerBound"), ("high", "upperBound"))}
     return found
+
+
+def of_one(name, found):
+    """(the name without the number, {"mean", "low", "high"} of a single operation)."""
+    counted = COUNT.match(name)
+    count = int(counted[1].replace(",", "")) if counted else 1
+    return name[counted.end() if counted else 0:], {key: value / count for key, value in found.items()}

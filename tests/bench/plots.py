@@ -160,6 +160,7 @@ def draw_picture(pyplot, results):
     drawn, axes = pyplot.subplots(1, 2, figsize=(WIDTH, 4.4), layout="constrained")
     drawn.get_layout_engine().set(wspace=0.08)
     active = found.get("active", 10)
+    has_spread = any(point and point.get("spread") for points in found["servers"].values() for point in points)
     for axis, name, words in zip(axes, ("rate", "p99"), (f"messages per second of {active} active connections",
                                                          "p99 latency of a message, µs")):
         axis.set_title(words, loc="left")
@@ -169,7 +170,8 @@ def draw_picture(pyplot, results):
         axis.set_xticks(positions, labels)
         axis.get_xticklabels()[-2].set_ha("right")  # the last two are close
         axis.set_xlim(8, 250_000)  # room for the names
-        axis.set_xlabel("idle connections beside them", loc="left")
+        axis.set_xlabel("idle connections beside them" + (", shaded: half of all turns" if has_spread else ""),
+                        loc="left")
         ends = [draw_line(axis, key, points, name, number) for number, (key, points) in
                 enumerate(found["servers"].items())]
         if name == "p99":
@@ -191,6 +193,10 @@ def draw_line(axis, key, points, name, number):
     if not there:
         return None
     x, y = [max(point["idle"], 10) for point in there], [point[name] for point in there]
+    spread = [figure(point, "spread", name) for point in there]
+    if all(spread):  # older results have none
+        axis.fill_between(x, [found["q1"] for found in spread], [found["q3"] for found in spread],
+                          color=colour_of(key, number), alpha=0.15, linewidth=0)
     axis.plot(x, y, "o-", color=colour_of(key, number), linewidth=2.5 if key == "dunlin" else 1.8, markersize=5)
     return key, x[-1], y[-1], colour_of(key, number), len(there) < len(points)
 

@@ -131,6 +131,6 @@ def unsteady(floor_against_itself):
         found = floor_against_itself[name]
         if found is None:
             wrong.append(f"its {words} was not measured")
-        elif not STEADY[0] <= found["median"] <= STEADY[1]:
+        elif not STEADY[0] <= round(found["median"], 3) <= STEADY[1]:
             wrong.append(f"{found['median']:.3f} in {words}")
     return f"the floor against itself is {' and '.join(wrong)}, not {STEADY[0]} to {STEADY[1]}" if wrong else ""

@@ -1,6 +1,8 @@
 """What becomes of results: tables, verdicts, pages; and that the pages in the tree are whole.
 
     python3 tests/bench/report_test.py
+
+Exits 77, which Meson calls SKIP, where a case was skipped.
 """
 
 import pathlib
@@ -10,6 +12,7 @@ import unittest
 
 import costs
 import plots
+import ratios
 import report
 import tables
 import targets
@@ -88,6 +91,42 @@ class Tables(unittest.TestCase):
         self.assertEqual((scale.rows, scale.notes), ([], ["One process: not measured: too little memory."]))
         self.assertIn("too little memory", scale.text())
 
+    def test_the_picture_has_quartiles_where_they_are_known(self):
+        found = results()
+        self.assertEqual(tables.picture(found)[0].rows[1], ["dunlin", "200", "199", "181"])
+        found["picture"]["floor"] = {"rate": 210}
+        for point in found["picture"]["servers"]["dunlin"]:
+            point["spread"] = {"rate": {"q1": 150, "median": 190, "q3": 220}, "p99": None}
+        rate, p99, _ = tables.picture(found)
+        self.assertEqual(rate.rows[1][1:], ["200 [150–220]", "199 [150–220]", "181 [150–220]"])
+        self.assertEqual(p99.rows[1][1], "80.0")
+        self.assertIn("median, 210;", rate.notes[0])
+        self.assertIn("above 1,023", rate.notes[0])
+
+    def test_operations_are_shown_by_one(self):
+        micro, = tables.micro({"micro": {"1,000 yields": {"mean": 41_500, "low": 41_000, "high": 420_000}}})
+        self.assertEqual(micro.rows, [["yields", "41.5", "41.0–420"]])
+
+    def test_what_is_of_another_day_or_commit_is_said(self):
+        def rows(measured):
+            machine, = tables.machine({"machine": {"processor": "x", "date": "may", "commit": "abc"},
+                                       "measured": measured})
+            return machine.rows[1:]
+        may = {"date": "may", "commit": "abc", "command": "./dev bench"}
+        june = {"date": "june", "commit": "def", "command": "./dev bench costs"}
+        self.assertEqual(rows({"matrix/one": may, "picture": may}),
+                         [["commit", "abc"], ["date", "may"], ["command", "`./dev bench`"]])
+        self.assertEqual(rows({"matrix/one": may, "matrix/c64": june, "costs/go": june}),
+                         [["commit: matrix (one)", "abc"], ["date: matrix (one)", "may"],
+                          ["command: matrix (one)", "`./dev bench`"], ["commit: matrix (c64), costs", "def"],
+                          ["date: matrix (c64), costs", "june"],
+                          ["command: matrix (c64), costs", "`./dev bench costs`"]])
+        # As older results have it: the date alone, and the rest of what was measured last.
+        self.assertEqual(rows({"matrix": "may"}), [["commit", "abc"], ["date", "may"]])
+        self.assertEqual(rows({"matrix": "april", "costs": "may"}),
+                         [["date: matrix", "april"], ["commit: costs", "abc"], ["date: costs", "may"]])
+        self.assertEqual(rows({}), [["commit", "abc"], ["date", "may"]])
+
     def test_of_nothing_there_are_no_tables_but_all_targets_are_open(self):
         self.assertEqual(report.tables({}), "")
         verdicts = {row[-1] for row in targets.against_targets({})[0].rows}
@@ -116,6 +155,15 @@ class Targets(unittest.TestCase):
         self.assertEqual(targets.judged(target, {"a": 1.0251}), ("1.03", "missed"))
         target |= {"at_most": None, "at_least": 2.5}
         self.assertEqual(targets.judged(target, {"a": 2.4}), ("2.40", "missed"))
+
+    def test_the_floor_against_itself_is_judged_as_the_tables_warn_of_it(self):
+        floors = [target for target in targets.read() if ".epoll_et." in ".".join(target["path"])]
+        self.assertTrue(floors)
+        for value, verdict in ((1.0104, "reached"), (1.0106, "missed"), (0.9896, "reached"), (0.988, "missed")):
+            warned = ratios.unsteady({"rate": {"median": value}, "cpu": {"median": value}})
+            self.assertEqual(bool(warned), verdict == "missed", value)
+            for target in floors:
+                self.assertEqual(targets.judged({**target, "path": ["a"]}, {"a": value})[1], verdict, value)
 
     def test_every_target_has_a_limit_and_a_way_to_a_figure_that_is_measured(self):
         for target in targets.read():
@@ -153,6 +201,7 @@ class Pages(unittest.TestCase):
 
     def test_without_results_a_part_says_so(self):
         self.assertEqual(report.renewed(PAGE, {}, "README.md").count(report.NOT_MEASURED), 2)
+        self.assertIn("`./dev bench scale --write` does it", report.part("scale", {}, "README.md", report.ROOT))
 
     def test_broken_markers_are_found(self):
         for bad in ("<!-- generated: costs -->\n", "<!-- end -->\n", "<!-- generated: nonsense -->\n<!-- end -->\n",
@@ -229,4 +278,5 @@ class Counting(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run = unittest.main(exit=False).result
+    sys.exit(1 if not run.wasSuccessful() else 77 if run.skipped else 0)

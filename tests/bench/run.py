@@ -1,15 +1,17 @@
 """Measures dunlin against other echo servers, on this machine: `./dev bench`.
 
-    ./dev bench                        # matrix, costs and picture: what is built here, in about ten minutes
-    ./dev bench --quick                # the same in about two: enough to see that it works, too little to quote
+    ./dev bench                        # matrix, costs and picture: what is built here, in about twenty minutes
+    ./dev bench --quick                # matrix and picture in about two: to see that it works, too little to quote
     ./dev bench matrix -k asio -c c64  # one part, some servers (the floor is always there), some cases
     ./dev bench --peers --write        # installs the peers' packages first; renews docs/benchmarks.md at the end
+    ./dev bench scale micro            # these have to be asked for
     ./dev bench matrix --server 'lto=build-lto/apps/echo --host 127.0.0.1 --port 0'     # any other program, too
 
 Parts: matrix (rates, latencies and CPU time as ratios to a hand-written loop), costs (what can be counted: system
-calls, instructions, memory), picture (as idle descriptors grow), scale (100,000 connections), micro (operations of
-the library), report (measures nothing: the tables of the results there are). Results are in build-bench/results.json;
-a part that is measured again replaces what was there of it.
+calls, instructions, memory), picture (as idle descriptors grow), scale (as many connections as one process may have,
+20,000 descriptors at most, and 100,000 over several), micro (operations of the library), report (measures nothing: the
+tables of the results there are). Results are in build-bench/results.json; a part that is measured again replaces what
+was there of it. What --quick measures, and matrix and picture with -k, is in partial.json beside it instead.
 """
 
 import argparse
@@ -31,15 +33,19 @@ import servers
 
 PARTS = ["matrix", "costs", "picture", "scale", "micro", "report"]
 DEFAULT_PARTS = ["matrix", "costs", "picture"]
+QUICK_PARTS = ["matrix", "picture"]  # what costs counts takes as long as it takes
+SEPARATE = ("matrix", "costs", "micro")  # parts of which one thing can be measured again without the others
+BUILD = servers.ROOT / "build-bench"
 SETUP = ["--buildtype=release", "-Doptimization=2", "-Db_ndebug=false", "-Dtests=enabled", "-Dapps=enabled"]
 
 
 def parse(words):
     about, _, more = __doc__.partition("\n\n")
-    parser = argparse.ArgumentParser(prog="./dev bench", description=about, epilog=more,
+    # Without abbreviations: dev looks for --peers, too.
+    parser = argparse.ArgumentParser(prog="./dev bench", description=about, epilog=more, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART",
-                        help=f"{', '.join(PARTS)}; default: {' '.join(DEFAULT_PARTS)}")
+                        help=f"{', '.join(PARTS)}; default: {' '.join(DEFAULT_PARTS)}, with --quick {' '.join(QUICK_PARTS)}")
     parser.add_argument("--quick", action="store_true", help="few rounds and small numbers")
     parser.add_argument("--rounds", type=positive, metavar="N", help=f"rounds of the matrix ({matrix.ROUNDS}) and the "
                         f"picture ({picture.ROUNDS})")
@@ -52,11 +58,18 @@ def parse(words):
                         help="measure this program, too; it listens on a free port and says which, as apps/echo does")
     parser.add_argument("--write", action="store_true", help="renew docs/benchmarks.md and its plots")
     parser.add_argument("--peers", action="store_true", help="install what peers need that are not built here")
-    parser.add_argument("--build", type=pathlib.Path, default=servers.ROOT / "build-bench", help="the build folder")
+    parser.add_argument("--build", type=pathlib.Path, default=BUILD, help="the build folder")
     asked = parser.parse_args(words)
     if unknown := [part for part in asked.parts if part not in PARTS]:
         parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
-    asked.parts = [part for part in PARTS if part in (asked.parts or DEFAULT_PARTS)]
+    asked.parts = asked.parts or (QUICK_PARTS if asked.quick else DEFAULT_PARTS)
+    asked.parts = [part for part in PARTS if part in asked.parts]
+    if asked.write and (asked.quick or asked.only or asked.cases) and not set(asked.parts) <= {"costs", "report"}:
+        parser.error("--write publishes what is measured with all servers, in all cases and long enough: not together "
+                     "with -k, -c or --quick, except costs")
+    keys = [server.key for server in asked.foreign]
+    if len(set(keys)) != len(keys):
+        parser.error("two programs given with --server have the same name")
     asked.build = asked.build.resolve()
     asked.command = shlex.join(["./dev", "bench", *words])
     return asked
@@ -79,12 +92,15 @@ def foreign(text):
 # The build
 
 def configure(build, again):
-    """Makes the folder, or one that was copied from elsewhere anew; `again` looks for packages that were missing."""
+    """Makes the folder, or the default one that was copied from elsewhere anew.
+
+    `again` looks for packages that were missing.
+    """
     about = build / "meson-info/meson-info.json"
     is_ours = about.exists() and json.loads(about.read_text())["directories"]["source"] == str(servers.ROOT)
-    if build.exists() and not is_ours:
-        if any(build.iterdir()) and not (build / "meson-private").exists():
-            raise children.Failed(f"{build} is not a build folder")
+    if build.exists() and not is_ours and (not build.is_dir() or any(build.iterdir())):
+        if build != BUILD or not (build / "meson-private").exists():
+            raise children.Failed(f"{build} is not a build folder of this tree")
         shutil.rmtree(build)
     if not is_ours or not (build / "build.ninja").exists():
         command = ["meson", "setup", str(build), str(servers.ROOT), *SETUP]
@@ -132,16 +148,22 @@ def read_results(path):
         raise children.Failed(f"{path} is damaged ({error}); remove it") from None
 
 
-def merged(results, part, found, date):
-    """The results with one part measured anew.
+def merged(results, part, found, origin):
+    """The results with one part measured anew, and in "measured" when that was, of which commit, by which command.
 
-    A case of the matrix and the costs of a server stand for themselves, so those not measured now are kept. So is
-    a part of which nothing could be measured.
+    A case of the matrix and the costs of a server stand for themselves, so those not measured now are kept, with
+    where they come from. So is a part of which nothing could be measured.
     """
     if not found:
         return results
-    kept = results.get(part, {}) if part in ("matrix", "costs", "micro") else {}
-    return {**results, part: {**kept, **found}, "measured": {**results.get("measured", {}), part: date}}
+    measured = dict(results.get("measured", {}))
+    if part not in SEPARATE:
+        return {**results, part: found, "measured": {**measured, part: origin}}
+    kept = results.get(part, {})
+    if of_all := measured.pop(part, None):  # as older results have it
+        measured |= {f"{part}/{name}": of_all for name in kept}
+    measured |= {f"{part}/{name}": origin for name in found}
+    return {**results, part: {**kept, **found}, "measured": measured}
 
 
 def write_results(path, results):
@@ -160,7 +182,9 @@ class Run:
         self.asked, self.say = asked, say
         self.failed = []
         self.results_path = asked.build / "results.json"
-        self.listed, self.left_out = servers.chosen(asked.build, asked.only, asked.foreign)
+        self.results = read_results(self.results_path)
+        self.partial = {}
+        self.listed, self.left_out = [], {}
 
     def complain(self, words):
         self.failed.append(words)
@@ -171,39 +195,58 @@ class Run:
         cases = [case for case in matrix.CASES if not self.asked.cases or case.key in self.asked.cases]
         seconds = sum(matrix.seconds_expected(case, len(self.listed), rounds) for case in cases)
         self.say(f"matrix: {len(cases)} cases, {len(self.listed)} servers, {rounds} rounds: about {span(seconds)}")
-        return matrix.measure(self.listed, self.asked.build, cases, rounds, self.say, self.complain)
+        return matrix.measure(self.listed, self.asked.build, cases, rounds, self.say, self.complain,
+                              lambda found: self.keep("matrix", found))
 
     def costs(self):
         import costs
-        self.say("costs: a few minutes, under tools that count")
-        return costs.measure(self.listed, self.asked.build)
+        self.say(f"costs: {len(self.listed)} servers under tools that count: about {span(40 * len(self.listed))}")
+        return costs.measure(self.listed, self.asked.build, keep=lambda found: self.keep("costs", found))
 
     def picture(self):
         rounds = self.asked.rounds or (picture.QUICK_ROUNDS if self.asked.quick else picture.ROUNDS)
         idle = picture.QUICK_IDLE if self.asked.quick else picture.IDLE
-        self.say(f"picture: up to {idle[-1]:,} idle connections to each of {len(picture.KEYS)} servers")
+        self.say(f"picture: up to {idle[-1]:,} idle connections to each of {', '.join(picture.KEYS)}")
         return picture.measure(self.listed, self.asked.build, rounds, idle, self.say)
 
     def scale(self):
         many = scale.QUICK_MANY if self.asked.quick else scale.MANY
-        self.say(f"scale: one process, then {many:,} connections")
+        self.say(f"scale: one process with up to {children.DESCRIPTORS:,} descriptors, then {many:,} connections")
         return scale.measure(self.asked.build, many, self.say, self.complain)
 
     def micro(self):
         return micro.measure(self.asked.build, self.say)
 
+    def is_partial(self, part):
+        """Whether what is measured of it now must not stand where all servers are, measured long enough."""
+        return part in ("matrix", "picture") and bool(self.asked.only) or part != "costs" and self.asked.quick
+
+    def keep(self, part, found):
+        """Stores what is there of a part."""
+        if self.is_partial(part):
+            self.partial = merged({**self.partial, "machine": self.facts}, part, found, self.origin)
+            write_results(self.results_path.with_name("partial.json"), self.partial)
+        else:
+            self.results = merged({**self.results, "machine": self.facts}, part, found, self.origin)
+            write_results(self.results_path, self.results)
+
     def all(self):
+        """Measures all parts asked for; what there is of them then."""
         children.allow_descriptors()
-        facts = {**machine.facts(self.asked.build), "command": self.asked.command}
+        self.listed, self.left_out = servers.chosen(self.asked.build, self.asked.only, self.asked.foreign,
+                                                    targets_of(self.asked.build))
+        self.facts = facts = {**machine.facts(self.asked.build), "command": self.asked.command}
+        self.origin = {name: facts[name] for name in ("date", "commit", "command")}
         self.say(f"{facts['processor']}, {facts['cores']} cores, Linux {facts['kernel']}, "
                  f"{facts['versions'].get('compiler', '')}")
         if facts["cores"] == 1:
             self.say("warning: there is one core only, which server and load share: rates and latencies mean little")
+        elif facts["shares_a_core"]:
+            self.say("warning: all cores allowed are threads of one, so server and load take time from each other")
         if facts["build_options"].get("optimization") not in ("2", "3"):
             self.say(f"warning: {self.asked.build} is not built at -O2: its figures mean little")
         for key, why in self.left_out.items():
             self.say(f"without {key}: {why}")
-        results = read_results(self.results_path)
         for part in self.asked.parts:
             if part == "report":
                 continue
@@ -212,9 +255,22 @@ class Run:
             except children.Failed as why:
                 self.complain(f"{part}: not measured: {why}")
                 continue
-            results = merged({**results, "machine": facts}, part, found, facts["date"])
-            write_results(self.results_path, results)
-        return results
+            if found:
+                self.keep(part, found)
+        if self.partial:
+            self.say(f"kept in partial.json: {', '.join(part for part in PARTS if part in self.partial)}")
+        return self.shown()
+
+    def shown(self):
+        """What was measured now, or all there is if `report` is among the parts."""
+        shown = {"machine": (self.partial or self.results).get("machine"), "measured": {}}
+        for part in PARTS if "report" in self.asked.parts else self.asked.parts:
+            source = self.partial if part in self.partial else self.results
+            if part in source:
+                shown[part] = source[part]
+                shown["measured"] |= {name: origin for name, origin in source.get("measured", {}).items()
+                                      if name.partition("/")[0] == part}
+        return shown
 
 
 def span(seconds):
@@ -231,12 +287,12 @@ def main(words):
         if asked.parts != ["report"]:
             prepare(asked, say)
         run = Run(asked, say)
-        results = run.all() if asked.parts != ["report"] else read_results(run.results_path)
+        results = run.all() if asked.parts != ["report"] else run.results
         import report
         say("")
         say(report.tables(results))
         if asked.write:
-            report.write(results)
+            report.write(run.results)
         for words in run.failed:
             print(f"failed: {words}", file=sys.stderr)
         return 1 if run.failed else 0
@@ -244,7 +300,8 @@ def main(words):
         print(f"bench: {why}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("bench: stopped; what was measured to the end is kept", file=sys.stderr)
+        print("bench: stopped; each case and each server's costs that were measured to the end are kept",
+              file=sys.stderr)
         return 130
 
 

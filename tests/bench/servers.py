@@ -12,6 +12,8 @@ import sys
 import typing
 
 import children
+import load
+from children import DESCRIPTORS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PEERS = "tests/bench/peers"
@@ -26,7 +28,7 @@ class Server:
     source: str  # relative to the root of the tree; "" if we do not have it
     note: str  # how it is written, and why that is how its users write it for speed
     command: typing.Callable[[pathlib.Path], list]  # of the build folder
-    limit: int = children.DESCRIPTORS - 50  # connections that it can have at a time
+    limit: int = DESCRIPTORS - 50  # connections that it can have at a time
     why_limit: str = ""
 
     def is_available(self, build):
@@ -88,17 +90,25 @@ def by_key(key):
 
 
 def foreign(text):
-    """NAME=COMMAND: a program of the user's, say another build of ours, measured as the others are."""
+    """NAME=COMMAND: a program of the user's, say another build of ours, measured as the others are.
+
+    Its key must be nobody else's: what was measured of that one would be lost.
+    """
     name, found, command = text.partition("=")
     words = shlex.split(command)
     if not found or not name or not words or "/" in name:
         raise ValueError(f'"{text}" is not NAME=COMMAND')
     key = "".join(letter if letter.isalnum() else "_" for letter in name)
+    if key in {load.FLOOR, *(server.key for server in ALL)}:
+        raise ValueError(f"{name} is the name of another server here")
     return Server(key, name, "", "", f"given by --server: {command}", lambda build: words)
 
 
-def chosen(build, wanted=(), more=()):
-    """(those to be measured, {key: why it is not}). `wanted` are parts of keys; none means all."""
+def chosen(build, wanted=(), more=(), targets=frozenset()):
+    """(those to be measured, {key: why it is not}). `wanted` are parts of keys; none means all.
+
+    `targets` is what the build knows how to make.
+    """
     left_out, found = {}, []
     for server in [*ALL, *more]:
         if wanted and server.key != FLOOR and server not in more and not any(part in server.key for part in wanted):
@@ -106,5 +116,15 @@ def chosen(build, wanted=(), more=()):
         if server.is_available(build):
             found.append(server)
         else:
-            left_out[server.key] = "it is not built here: its package is missing (`./dev bench --peers` installs it)"
+            left_out[server.key] = why_not_there(server, build, targets)
     return found, left_out
+
+
+def why_not_there(server, build, targets):
+    if not server.source:
+        return f"there is no program {server.command(build)[0]}"
+    if "bench_peers" not in targets:
+        return "it is not built: this build folder was set up without tests or without Catch2, and so without peers"
+    if f"{PEERS}/{server.key}" in targets:
+        return "it is not built: compiling it failed"
+    return "it is not built: its package was missing when the folder was set up (`./dev bench --peers` installs it)"

@@ -6,6 +6,7 @@ may not have been there, any figure may be None: then "–" stands in its place,
 
 import dataclasses
 
+import micro as benchmarks
 import servers
 
 NONE = "–"
@@ -87,28 +88,55 @@ def machine(results):
     memory = found.get("memory_mib")
     lines = {
         "processor": (found.get("processor") or "") + (", a virtual machine" if found.get("virtual") else ""),
-        "cores": f"{cores}; servers on core {found.get('server_core')}, load on core {found.get('load_core')}"
-                 if cores else "",
+        "cores": cores_in_words(found) if cores else "",
         "frequency governor": found.get("governor"),
         "memory": f"{memory / 1024:,.1f} GiB" if memory else "",
         "system": ", Linux ".join(filter(None, [found.get("system"), found.get("kernel")])),
         "versions": versions,
         "build options": options,
-        "commit": found.get("commit"),
-        "date": dates(found.get("date"), results.get("measured") or {}),
-        "command": f"`{found['command']}`" if found.get("command") else "",
     }
     rows = [[name, str(value)] for name, value in lines.items() if value]
+    rows += origins(found, results.get("measured") or {})
     if not rows:
         return []
     return [Table("The machine", ["what", "which"], rows, words=2)]
 
 
-def dates(of_machine, measured):
-    """One, or, where parts were measured on their own, each part's."""
-    if len(set(measured.values())) <= 1:
-        return next(iter(measured.values()), of_machine)
-    return ", ".join(f"{part} {date}" for part, date in measured.items())
+def cores_in_words(found):
+    words = f"{found['cores']}; servers on core {found.get('server_core')}, load on core {found.get('load_core')}"
+    return words + (", which is the same or a thread of it" if found.get("shares_a_core") else "")
+
+
+ORIGIN = ("commit", "date", "command")
+
+
+def origins(of_machine, measured):
+    """Rows of what was measured when, of which commit and how; where parts were measured on their own, each part's."""
+    parts = {}  # origin: {part: names in it, of which a part that is measured as a whole has none}
+    for name, origin in measured.items():
+        part, _, inner = name.partition("/")
+        parts.setdefault(origin_of(origin, of_machine), {}).setdefault(part, []).append(inner)
+    if not parts:
+        parts = {origin_of(of_machine, of_machine): {}}
+    rows = []
+    for origin, of_origin in parts.items():
+        apart = ", ".join(part_in_words(part, names, parts.values()) for part, names in of_origin.items())
+        rows += [[name + (f": {apart}" if len(parts) > 1 else ""), f"`{value}`" if name == "command" else value]
+                 for name, value in zip(ORIGIN, origin) if value]
+    return rows
+
+
+def origin_of(origin, of_machine):
+    """What is known of it. Of older results that is a date, and the rest if the machine's facts are of that date."""
+    if isinstance(origin, str):
+        origin = of_machine if of_machine.get("date") == origin else {"date": origin}
+    return tuple(origin.get(name) for name in ORIGIN)
+
+
+def part_in_words(part, names, everywhere):
+    """A part, with what is meant of it where other things in it are of another origin."""
+    is_whole = sum(part in of_origin for of_origin in everywhere) == 1
+    return part if is_whole or not all(names) else f"{part} ({', '.join(names)})"
 
 
 def peers(results):
@@ -124,9 +152,9 @@ def peers(results):
 
 # The matrix
 
-# The cases' titles, where seven have to stand side by side.
-SHORT = {"one": "1 conn.", "one_awake": "1, awake", "c64": "64", "c1000": "1,000", "depth16": "64, depth 16", "size16k": "64, 16 KiB",
-         "churn": "churn", "idle10000": "100 + 10,000 idle"}
+# The cases' titles, where all of them have to stand side by side.
+SHORT = {"one": "1 conn.", "one_awake": "1, awake", "c64": "64", "c1000": "1,000", "depth16": "64, depth 16",
+         "size16k": "64, 16 KiB", "churn": "churn", "idle10000": "100 + 10,000 idle"}
 
 
 def summary(results):
@@ -234,14 +262,26 @@ def picture(results):
     header = ["server", *(f"{count:,} idle" for count in found["idle"])]
 
     def table(name, title, words):
-        return Table(title, header, [[name_of(key), *(words(point and point.get(name)) for point in points)]
+        return Table(title, header, [[name_of(key), *(with_spread(point, name, words) for point in points)]
                                      for key, points in found["servers"].items()])
     active = found.get("active", 10)
     tables = [table("rate", f"Messages per second of {active} active connections", number),
               table("p99", "p99 latency of a message, µs", shortest),
               table("cpu_us_per_message", "Server CPU time per message, µs", shortest)]
     tables[0].notes = [sentence(f"{name_of(key)}: {why}") for key, why in (found.get("why") or {}).items()]
+    if floor := found.get("floor"):
+        how = ("Each figure is a ratio to a floor without idle connections, which got turns in between, times that "
+               f"one's median, {number(floor.get('rate'))}; in brackets the quartiles.")
+        tables[0].notes = [" ".join([*tables[0].notes, how])]
     return tables
+
+
+def with_spread(point, name, words):
+    """A figure of a point with its quartiles, if they are known."""
+    if point is None:
+        return NONE
+    spread = figure(point, "spread", name)
+    return words(point.get(name)) + (f" [{words(spread['q1'])}–{words(spread['q3'])}]" if spread else "")
 
 
 def scale(results):
@@ -258,6 +298,7 @@ def scale(results):
             method = held.get("kernel_method")
     if rows:
         notes.append(f"Kernel memory: {method}.")
+        notes.append(f"A process had at most {servers.DESCRIPTORS:,} descriptors.")
     header = ["", "connections held", "opened in, s", "per second", "user bytes each", "kernel bytes, each end",
               "p50 / p99 µs while held", "while opening"]
     return [Table("Scale", header, rows, [" ".join(notes)])] if rows or notes else []
@@ -274,9 +315,9 @@ def scale_row(title, held):
 
 def micro(results):
     """Single operations of the library; nothing is compared."""
-    rows = [[name, shortest(found["mean"]), f"{shortest(found['low'])}–{shortest(found['high'])}"]
-            for name, found in (results.get("micro") or {}).items()]
-    header = ["operation", "nanoseconds", "95 % of the mean lie in"]
+    ones = [benchmarks.of_one(name, found) for name, found in (results.get("micro") or {}).items()]
+    rows = [[name, shortest(one["mean"]), f"{shortest(one['low'])}–{shortest(one['high'])}"] for name, one in ones]
+    header = ["operation", "nanoseconds each", "where the mean lies with 95 % certainty"]
     return [Table("Operations of the library", header, rows)] if rows else []
 
 
