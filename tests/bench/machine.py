@@ -63,7 +63,7 @@ def options(build):
 def facts(build):
     servers_core, load_core = children.cores()
     versions = {"compiler": compiler(build), "meson": output("meson", "--version"),
-                "python": platform.python_version(), "go": output("go", "version"),
+                "python": platform.python_version(), "go": output("go", "version").removeprefix("go version "),
                 "boost": boost_version(contents("/usr/include/boost/version.hpp")),
                 **{name: output("pkg-config", "--modversion", package) for name, package in PACKAGES.items()}}
     return {

@@ -45,7 +45,8 @@ def parse(words):
     parser = argparse.ArgumentParser(prog="./dev bench", description=about, epilog=more, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART",
-                        help=f"{', '.join(PARTS)}; default: {' '.join(DEFAULT_PARTS)}, with --quick {' '.join(QUICK_PARTS)}")
+                        help=f"{', '.join(PARTS)}; default: {' '.join(DEFAULT_PARTS)}, with --quick "
+                             f"{' '.join(QUICK_PARTS)}")
     parser.add_argument("--quick", action="store_true", help="few rounds and small numbers")
     parser.add_argument("--rounds", type=positive, metavar="N", help=f"rounds of the matrix ({matrix.ROUNDS}) and the "
                         f"picture ({picture.ROUNDS})")
