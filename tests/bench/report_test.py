@@ -257,6 +257,12 @@ class Plots(unittest.TestCase):
                 self.assertNotIn("<dc:date>", text)
                 self.assertRegex(text, r"<text[^>]*>dunlin")
                 self.assertNotRegex(text, r"[ \t]\n")
+            self.assertNotIn("shaded", runs[0]["picture.svg"])
+            found = results()
+            for point in found["picture"]["servers"]["dunlin"]:
+                point["spread"] = {name: {"q1": 60, "median": 80, "q3": 100} for name in ("rate", "p99")}
+            plots.draw_all(found, pathlib.Path(folder))
+            self.assertIn("shaded", pathlib.Path(folder, "picture.svg").read_text())
             few = {"costs": {"dunlin": {"idle_bytes": 400}}}
             self.assertEqual(plots.draw_all(few, pathlib.Path(folder)), ["costs"])
 
