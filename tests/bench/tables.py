@@ -293,8 +293,8 @@ def scale(results):
             notes.append(sentence(f"{title}: not measured: {held['not_measured']}"))
         elif held:
             rows.append(scale_row(title, held))
-            notes.append(sentence(f"{title}: {held['processes']} server processes, connections from "
-                                  f"{held['source_addresses']} addresses"))
+            processes = "1 server process" if held["processes"] == 1 else f"{held['processes']} server processes"
+            notes.append(sentence(f"{title}: {processes}, connections from {held['source_addresses']} addresses"))
             method = held.get("kernel_method")
     if rows:
         notes.append(f"Kernel memory: {method}.")
