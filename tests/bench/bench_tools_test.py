@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import random
 import sys
 import time
@@ -10,10 +11,12 @@ import unittest
 import unittest.mock
 
 import children
+import costs
 import limits
 import load
 import machine
 import matrix
+import measure
 import micro
 import picture
 import ratios
@@ -285,6 +288,15 @@ class Children(unittest.TestCase):
             children.Listening([sys.executable, "-c", "{}[1]"])
         with self.assertRaisesRegex(children.Failed, "No such file"):
             children.Listening(["/nowhere/at/all"])
+
+    def test_whose_figures_are_counted_has_to_end_as_it_is_allowed_to(self):
+        # Without a handler, as Python starts: SIGTERM ends it.
+        command = [sys.executable, "-c", SERVER, "0"]
+        measure.observed([], command, lambda server: None, measure.CAUGHT_OR_NOT)
+        with self.assertRaisesRegex(AssertionError, "ended with -15"):
+            measure.observed([], command, lambda server: None)
+        self.assertEqual([costs.Costs(servers.by_key(key), pathlib.Path()).good_ends for key in ("dunlin", "go")],
+                         [measure.CAUGHT, measure.CAUGHT_OR_NOT])
 
     def test_waiting_has_an_end(self):
         with children.Child([sys.executable, "-c", "import time; time.sleep(60)"], children.load_core()) as child:

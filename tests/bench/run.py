@@ -167,6 +167,14 @@ def merged(results, part, found, origin):
     return {**results, part: {**kept, **found}, "measured": measured}
 
 
+def with_origins(results):
+    """Older results have the date alone; the commit and the command of that run are the machine's facts, until now."""
+    known = results.get("machine", {})
+    origin = {name: known.get(name) for name in ("date", "commit", "command")}
+    return {**results, "measured": {name: origin if found == known.get("date") else found
+                                    for name, found in results.get("measured", {}).items()}}
+
+
 def write_results(path, results):
     """In one step: a Ctrl-C must not cost what took an hour."""
     new = path.with_suffix(".new")
@@ -183,7 +191,7 @@ class Run:
         self.asked, self.say = asked, say
         self.failed = []
         self.results_path = asked.build / "results.json"
-        self.results = read_results(self.results_path)
+        self.results = with_origins(read_results(self.results_path))
         self.partial = {}
         self.listed, self.left_out = [], {}
 

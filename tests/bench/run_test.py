@@ -29,6 +29,12 @@ class Results(unittest.TestCase):
         self.assertEqual(run.merged(old, "matrix", {"c64": 3}, "june")["measured"],
                          {"matrix/one": "april", "matrix/c64": "june"})
 
+    def test_of_older_results_commit_and_command_are_those_of_the_last_run(self):
+        old = {"machine": {"date": "may", "commit": "abc"}, "measured": {"matrix": "may", "costs": "april"}}
+        self.assertEqual(run.with_origins(old)["measured"],
+                         {"matrix": {"date": "may", "commit": "abc", "command": None}, "costs": "april"})
+        self.assertEqual(run.with_origins({}), {"measured": {}})
+
     def test_results_are_what_was_written_and_damaged_ones_are_not_overwritten(self):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder, "results.json")
