@@ -18,11 +18,6 @@ namespace {
 constexpr double a_year = 365.0 * 24 * 3600; // seconds
 constexpr std::size_t a_billion = 1'000'000'000;
 
-/// What is wrong with it; `CLI::Range` lets "nan" pass.
-std::string refuse_nan(const std::string& given) {
-    return std::isnan(std::strtod(given.c_str(), nullptr)) ? "it is not a number of seconds" : "";
-}
-
 constexpr std::chrono::milliseconds longest_spin{10};
 
 /// A whole number and its unit, with nothing between; 0 needs none.
@@ -49,6 +44,10 @@ int refuse(const std::string& why) {
     // It may be closed or full: nothing to be done.
     std::fwrite(line.data(), 1, line.size(), stderr);
     return 1;
+}
+
+std::string refuse_nan(const std::string& given) {
+    return std::isnan(std::strtod(given.c_str(), nullptr)) ? "it is not a number" : "";
 }
 
 std::string to_words(const std::string& host, const std::string& port) {

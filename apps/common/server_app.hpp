@@ -22,6 +22,9 @@ extern const char program[];
 /// One line on standard error, and the exit code.
 int refuse(const std::string& why);
 
+/// What is wrong with a number, for `CLI::Option::check`: `CLI::Range` lets "nan" pass.
+std::string refuse_nan(const std::string& given);
+
 /// As people write it, an IPv6 address in brackets.
 std::string to_words(const std::string& host, const std::string& port);
 

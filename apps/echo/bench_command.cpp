@@ -44,11 +44,6 @@ constexpr double longest = 1e6;
 constexpr std::size_t a_billion = 1'000'000'000;
 constexpr std::size_t most_in_flight = 10'000'000; // of a target; each takes eight bytes
 
-/// `CLI::Range` lets "nan" pass.
-std::string refuse_nan(const std::string& given) {
-    return std::isnan(std::strtod(given.c_str(), nullptr)) ? "it is not a number" : "";
-}
-
 std::chrono::nanoseconds span(double seconds) {
     return std::chrono::ceil<std::chrono::nanoseconds>(std::chrono::duration<double>{seconds});
 }
@@ -158,7 +153,7 @@ command::command(CLI::App& program)
     const auto time = [&](const char* name, double& to, double least, const char* help) {
         return app.add_option(name, to, help)
             ->check(CLI::Range(least, longest))
-            ->check(refuse_nan)
+            ->check(apps::refuse_nan)
             ->capture_default_str();
     };
     app.add_option("TARGET", into.targets, "[NAME=]HOST:PORT[/PID], or a NAME given before")
@@ -180,8 +175,7 @@ command::command(CLI::App& program)
                  "--connections workers connect, echo one message, close, again and again");
     whole("--sources", into.sources, 1, 250,
           "addresses to connect from, 127.0.0.2 and up; 1: the kernel's choice. From 14,000 "
-          "connections "
-          "on, one address makes the kernel search long for a free port");
+          "connections on, one address makes the kernel search long for a free port");
     time("--grace", into.grace, 0.01, "seconds without a byte after which a server counts as hung");
     apps::add_spin(app, into.spin);
     app.add_flag("--json", into.is_json, "print the result as JSON");

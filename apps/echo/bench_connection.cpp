@@ -198,6 +198,8 @@ std::string connection::where(std::uint64_t at) const {
 }
 
 std::string connection::to_words(std::error_code why) const {
+    if (why == bad_message() && wrong_.extra > 0 && wrong_.at == 0)
+        return fmt::format("the echo is wrong: {} bytes came before any were sent", wrong_.extra);
     if (why == bad_message() && wrong_.extra > 0)
         return fmt::format("the echo is wrong: {} more bytes than were sent came after {}",
                            wrong_.extra, where(wrong_.at - 1));

@@ -60,7 +60,6 @@ public:
     [[nodiscard]] std::string where() const { return where(received_); }
 
     void close() noexcept { socket_.close(); }
-    [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
     [[nodiscard]] dunlin::tcp_socket& socket() noexcept { return socket_; }
 
     /// Messages that came back in `converse`, since the last `forget_served`.

@@ -14,10 +14,6 @@ bool results::has_errors() const noexcept {
 
 namespace {
 
-double seconds(std::chrono::nanoseconds span) {
-    return std::chrono::duration<double>(span).count();
-}
-
 class load {
 public:
     load(const plan& how, results& into, listener& heard_by)

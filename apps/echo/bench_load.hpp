@@ -6,6 +6,7 @@
 
 #include <dunlin/dunlin.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -13,6 +14,11 @@
 #include <vector>
 
 namespace echo::bench {
+
+/// What the results count in.
+inline double seconds(std::chrono::nanoseconds span) noexcept {
+    return std::chrono::duration<double>(span).count();
+}
 
 /// All times in seconds, all latencies in nanoseconds.
 struct turn_result {

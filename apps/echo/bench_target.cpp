@@ -17,10 +17,6 @@ constexpr std::size_t words_kept = 3;
 /// A SYN for which there was no room is sent again after 1, 3 and 7 seconds.
 constexpr std::chrono::seconds time_to_connect{10};
 
-double seconds(std::chrono::nanoseconds span) {
-    return std::chrono::duration<double>(span).count();
-}
-
 } // namespace
 
 target::target(const plan& how, const pattern& bytes, std::size_t number, target_result& into)
@@ -28,17 +24,18 @@ target::target(const plan& how, const pattern& bytes, std::size_t number, target
       idle_(how.idle) {
     const std::size_t all = active_.size() + idle_.size();
     std::size_t place = number * all;
-    const auto prepare = [&](std::vector<member>& members, std::string_view kind) {
+    const auto prepare = [&](std::vector<member>& members, std::string_view kind,
+                             std::size_t depth) {
         for (std::size_t i = 0; i < members.size(); ++i) {
             members[i].of = this;
             members[i].number = i;
             members[i].kind = kind;
             const auto begins = bytes.beginning(place++, how.targets.size() * all);
-            members[i].line.prepare(bytes, begins, how.size, how.depth);
+            members[i].line.prepare(bytes, begins, how.size, depth);
         }
     };
-    prepare(active_, how.churn ? "worker" : "connection");
-    prepare(idle_, "idle connection");
+    prepare(active_, how.churn ? "worker" : "connection", how.depth);
+    prepare(idle_, "idle connection", 1); // each sends one message, when it is opened
 }
 
 bool target::is_alive() const noexcept { return !std::ranges::all_of(active_, &member::is_lost); }

@@ -63,6 +63,18 @@ class BadServers(Bench):
         self.assert_fails(f"127.0.0.1:{server.port}", "--count", 10, "--warmup", 0,
                           words="2 more bytes than were sent came after message 9, byte 63")
 
+    def test_bytes_on_a_connection_that_sent_none_are_found(self):
+        def greet_the_silent(client, _):
+            if data := client.recv(65536):
+                client.sendall(data)
+                echo(client)
+            else:
+                client.sendall(b"hello")
+                client.close()
+        server = self.bad_server(greet_the_silent)
+        self.assert_fails(f"127.0.0.1:{server.port}", "--connections", 2, "--count", 1, "--warmup", 0,
+                          words=r"connection \d: the echo is wrong: 5 bytes came before any were sent")
+
     def test_a_server_that_closes_is_an_error_and_the_other_connections_go_on(self):
         def leave_first(client, number):
             if number == 0:

@@ -137,6 +137,15 @@ class Measuring(Bench):
         self.assertRegex(seen, rf"127.0.0.1:{server.port}: \d+ messages/s")
         self.assertTrue(seen.endswith("\r\x1b[K"), seen)
 
+    def test_idle_connections_take_no_memory_for_messages_in_flight(self):
+        server = self.start()
+        with subprocess.Popen(self.command(f"127.0.0.1:{server.port}", "--depth", 100_000, "--idle", 1_000, "--count", 10),
+                              stdout=subprocess.DEVNULL, env=environment()) as bench:
+            _, status, used = os.wait4(bench.pid, 0)
+            bench.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(bench.returncode, 0)
+        self.assertLess(used.ru_maxrss, 400_000)  # KiB: half of what a place for each message would take
+
 
 class Stopping(Bench):
     def start_bench(self, *arguments):
