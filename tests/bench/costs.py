@@ -9,7 +9,7 @@ says why. Of the source of a server:
 
 - it is compiled (not linked) three times at -O2, by the compiler and with the standard, include folders and
   definitions of the build, but without debug info and warnings; the median of the processor seconds counts;
-- the binary is stripped. dunlin's is the minimal server whose lines are counted, with the library in it;
+- the binary is stripped. dunlin's is the peer whose lines are counted, with the library in it;
   libevent and libuv are shared libraries, which are not counted;
 - a line of code is one with something on it other than comment, in the source and in the files of ours that
   it includes by their names in quotes.
@@ -202,7 +202,7 @@ class Costs:
         return self.source.preprocessed_lines()
 
     def binary_bytes(self):
-        # The program that is measured, with its command line and all its options, is no minimal server.
+        # The program under load has many options and other commands; the peers have none.
         if self.server.key == "dunlin":
             return self.source.bytes_with_library()
         return stripped_bytes(self.command[0])

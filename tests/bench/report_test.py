@@ -277,7 +277,7 @@ class Counting(unittest.TestCase):
     def test_flags_are_the_builds_without_what_is_not_the_same_for_all(self):
         commands = [{"directory": "/x/build", "file": str(costs.ROOT / "apps/echo/main.cpp"),
                      "command": "ccache c++ -Ilib -isystem /y -Wall -std=c++20 -O0 -g -DA=1 -MD -MF a.d -c main.cpp"}]
-        self.assertEqual(costs.compile_command(commands, "build", "tests/budgets/dunlin_echo.cpp"),
+        self.assertEqual(costs.compile_command(commands, "build", "tests/bench/peers/dunlin.cpp"),
                          (["ccache", "c++", "-Ilib", "-isystem", "/y", "-std=c++20", "-DA=1", "-O2"], "/x/build"))
         with self.assertRaises(costs.CannotMeasure):
             costs.compile_command([], "build", "any.cpp")

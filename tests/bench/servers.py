@@ -47,7 +47,7 @@ def echo(build, *arguments):
 
 
 def dunlin(key, name, note, *arguments):
-    return Server(key, name, "C++20", "tests/budgets/dunlin_echo.cpp", note,
+    return Server(key, name, "C++20", f"{PEERS}/dunlin.cpp", note,
                   lambda build: echo(build, *arguments))
 
 
@@ -63,25 +63,32 @@ def python(key, name, note):
 
 
 ALL = [
-    dunlin("dunlin", "dunlin", "a coroutine per connection, `read` and `write` in a loop: apps/echo as it is"),
+    dunlin("dunlin", "dunlin", "a coroutine per connection, `read` and `write` in a loop: apps/echo as it is; a buffer "
+           "of up to 32 KiB, leased while bytes are there"),
     dunlin("dunlin_spin", "dunlin, --spin 50us", "the same, polling for up to 50 µs before it blocks",
            "--spin", "50us"),
     peer("epoll_et", "C epoll, edge-triggered", "C",
-         "the floor: registered once, reads until there is nothing left, writes at once"),
+         "the floor: registered once, reads until there is nothing left, writes at once; one buffer of 64 KiB for all"),
     peer("epoll_lt", "C epoll, level-triggered", "C",
-         "one read and one write for each event; interest in writing only while bytes are owed"),
-    peer("poll", "C poll", "C", "the whole array handed to the kernel each time, kept short and without gaps"),
-    peer("select", "C select", "C", "the sets copied for each call, as select(2) wants it",
+         "one read and one write for each event; interest in writing only while bytes are owed; one buffer of 64 KiB"),
+    peer("poll", "C poll", "C",
+         "the whole array handed to the kernel each time, kept short and without gaps; one buffer of 64 KiB for all"),
+    peer("select", "C select", "C", "the sets copied for each call, as select(2) wants; one buffer of 64 KiB for all",
          limit=1_015, why_limit="select(2) cannot watch a descriptor above 1,023"),
-    peer("libevent", "libevent", "C", "plain persistent events with recv and send, no bufferevents to copy through"),
-    peer("libuv", "libuv", "C", "uv_try_write first, and one buffer that all connections read into"),
+    peer("libevent", "libevent", "C",
+         "plain persistent events with recv and send, no bufferevents to copy through; one buffer of 64 KiB for all"),
+    peer("libuv", "libuv", "C", "uv_try_write first, and one buffer of 64 KiB that all connections read into"),
     peer("asio_callbacks", "Boost.Asio, callbacks", "C++20",
-         "one thread without locks, the executor known at compile time, lambdas in memory that is recycled"),
+         "one thread without locks, the executor known at compile time, lambdas in memory that is recycled; a buffer "
+         "of 16 KiB in each session"),
     peer("asio_coroutines", "Boost.Asio, coroutines", "C++20",
-         "one thread without locks, the executor known at compile time, frames that are recycled"),
-    peer("go", "Go", "Go", "a goroutine and a buffer per connection on the net package, GOMAXPROCS=1", suffix="go"),
-    python("python_epoll", "Python, select.epoll", "the tutorial's server, sending at once and queueing what is left"),
-    python("asyncio_protocol", "Python, asyncio", "a Protocol, since streams cost a task and two copies more"),
+         "one thread without locks, the executor known at compile time; a buffer of 16 KiB in each session's frame"),
+    peer("go", "Go", "Go",
+         "a goroutine and a buffer of 16 KiB per connection on the net package, GOMAXPROCS=1", suffix="go"),
+    python("python_epoll", "Python, select.epoll",
+           "the tutorial's server, sending at once and queueing what is left; reads up to 64 KiB"),
+    python("asyncio_protocol", "Python, asyncio",
+           "a BufferedProtocol, since streams cost a task and two copies more; one buffer of 64 KiB for all"),
 ]
 
 

@@ -1,6 +1,7 @@
-// Boost.Asio with coroutines: its own echo example, a session in an endless loop that an exception
-// ends. What its users do for one fast thread: a concurrency hint of 1 and no locks
-// (BOOST_ASIO_DISABLE_THREADS), the executor known at compile time; Asio recycles the frames.
+// Boost.Asio with coroutines: its own echo example, a session in an endless loop, with its buffer
+// in the session's frame as there. What its users do for one fast thread: a concurrency hint of 1
+// and no locks (BOOST_ASIO_DISABLE_THREADS), the executor known at compile time. Asio recycles the
+// small frames of single operations; the session's, of 16 KiB, comes from malloc.
 #define BOOST_ASIO_DISABLE_THREADS
 // Boost 1.74 looks for the coroutines that Clang had before the standard's.
 #define BOOST_ASIO_HAS_CO_AWAIT 1
