@@ -162,6 +162,8 @@ def run_tests(name, suites, cxx, options, patience, builds_all):
     # `meson setup` of a folder that exists would ignore changed options; --wipe would build all again.
     setup = ["meson", "setup", *(["--reconfigure"] if (folder / "build.ninja").exists() else []), folder,
              "-Dwerror=true", "-Dtests=enabled", "-Dapps=enabled", *options]
+    if suites: # some of the tests: never those of the servers that we are measured against
+        setup.append("-Dbench=disabled")
     log = folder / "meson-logs/testlog.json"
     log.unlink(missing_ok=True)
     # `meson test` itself builds what its suites need.
