@@ -5,6 +5,16 @@
 
 namespace dunlin {
 
+namespace {
+
+/// Apart, since most operations are in no scope, and it would have them save a register.
+[[gnu::noinline]] void wake_in_scope(task_context& task) noexcept {
+    const std::int64_t earliest = task.next_deadline(-1);
+    if (earliest < task.wake_at) task.sched->wake_by(task, earliest);
+}
+
+} // namespace
+
 void operation::interrupt() noexcept { context_->sched->schedule(*context_); }
 
 void operation::wait() noexcept {
@@ -13,15 +23,17 @@ void operation::wait() noexcept {
 }
 
 void operation::start_clock(std::int64_t since) noexcept {
-    if (limited_ == limit::span) {
+    if (limited_ == limit::span) [[likely]] {
         // A wait that goes on in a later turn keeps its deadline.
         limit_ = detail::deadline_after(since, std::chrono::nanoseconds{limit_});
         limited_ = limit::deadline;
     }
-    if (limit_ < 0) limit_ = 0; // before the clock began: as much in the past
-    const std::int64_t earliest =
-        context_->scopes == nullptr ? limit_ : context_->next_deadline(-1);
-    if (earliest < context_->wake_at) context_->sched->wake_by(*context_, earliest);
+    if (limit_ < 0) [[unlikely]]
+        limit_ = 0; // before the clock began: as much in the past
+    if (context_->scopes != nullptr) [[unlikely]]
+        return wake_in_scope(*context_);
+    if (limit_ < context_->wake_at) [[likely]]
+        context_->sched->wake_by(*context_, limit_);
 }
 
 bool operation::finish_unwaited() noexcept {
