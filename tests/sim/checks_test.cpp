@@ -48,6 +48,17 @@ task<> keeps_a_task(std::vector<task<>>& where) {
     co_return;
 }
 
+/// Makes several hundred system calls in one turn, then waits.
+io_task<> calls_for_a_while(bool& is_in_turn) {
+    is_in_turn = true;
+    for (int i = 0; i < 100; ++i) {
+        auto listener = tcp_listener::bind(endpoint::loopback_v4(0));
+        if (!listener) co_await fail(listener.error());
+    }
+    is_in_turn = false;
+    co_await sleep_for(1h).or_return();
+}
+
 io_task<> throws_after(std::chrono::nanoseconds span) {
     co_await sleep_for(span).or_return();
     throw std::logic_error{"a bug of the program"};
@@ -186,6 +197,26 @@ TEST_CASE("after calls what it is given, at its time", "[sim][checks]") {
     CHECK(order == "a");
     w.run_for(4s);
     CHECK(order == "abc");
+}
+
+TEST_CASE("what comes due within a system call waits for the end of the turn", "[sim][checks]") {
+    sim::faults slow_calls = sim::faults::none();
+    slow_calls.passing_time = 1;
+    sim::world w{1, slow_calls};
+    sim::host& one = w.host("one");
+    bool is_in_turn = false;
+    int crashes = 0;
+    one.run_service(calls_for_a_while, std::ref(is_in_turn));
+    w.after(200us, [&] { // the turn takes about a millisecond
+        CHECK_FALSE(is_in_turn);
+        CHECK(w.elapsed() > 200us);
+        one.crash();
+        ++crashes;
+    });
+    w.run_for(1s);
+    CHECK(crashes == 1);
+    w.finish();
+    CHECK(w.problems() == "");
 }
 
 TEST_CASE("a world of one host that does nothing ends well", "[sim][checks]") {

@@ -91,10 +91,12 @@ std::optional<std::int64_t> host::state::next_turn_at() const noexcept {
 }
 
 void host::state::take_turn() {
+    in.is_in_turn = true;
     const auto done = [this] {
         const inside here{self};
         return running->loop.poll_once(std::chrono::nanoseconds{0});
     }();
+    in.end_turn();
     if (!done) {
         in.problem(std::string{self.name()} + ": its scheduler fails: " + done.error().message());
         self.crash();

@@ -168,7 +168,7 @@ bool world::run_until(bool (*is_true)(void*), void* context, std::chrono::nanose
 void world::plan(std::chrono::nanoseconds span, void* context, void (*what)(void*, bool)) {
     const std::shared_ptr<void> kept{context, [what](void* owned) { what(owned, false); }};
     its_->kernel.at(deadline_in(its_->kernel.now(), span),
-                    [kept, what] { what(kept.get(), true); });
+                    [in = its_, kept, what] { in->act([kept, what] { what(kept.get(), true); }); });
 }
 
 // ---- faults

@@ -79,6 +79,19 @@ void world::state::restrict_to(fault_selection only) {
     });
 }
 
+void world::state::act(std::function<void()> what) {
+    if (is_in_turn)
+        after_turn.push_back(std::move(what));
+    else
+        what();
+}
+
+void world::state::end_turn() {
+    is_in_turn = false;
+    for (auto& each : std::exchange(after_turn, {}))
+        kernel.at(kernel.now(), std::move(each));
+}
+
 void world::state::roll_for_hosts() {
     if (in_force.pauses <= 0 && in_force.partitions <= 0 && in_force.clock_jumps <= 0) {
         rolls_for_hosts = false;

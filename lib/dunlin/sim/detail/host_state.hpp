@@ -93,9 +93,15 @@ struct world::state {
     bool is_never_small = false;     ///< No small portions, whatever the faults say.
     std::string how_to_repeat = words_to_repeat(seed);
     bool rolls_for_hosts = false; ///< Pauses, partitions and clock jumps are being rolled for.
+    bool is_in_turn = false;
+    std::vector<std::function<void()>> after_turn; ///< What came due in the middle of one.
 
     [[nodiscard]] sys_sim::kernel& in() noexcept { return kernel; }
     void problem(std::string words);
+    /// Does what a test has planned: not in the middle of a turn, from inside a system call that
+    /// takes its time, where it could crash a host whose task runs.
+    void act(std::function<void()> what);
+    void end_turn();
     void apply(const faults& with);
     /// Before there is a host: no other faults strike from now on.
     void restrict_to(fault_selection only);
