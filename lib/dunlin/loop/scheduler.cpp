@@ -99,20 +99,6 @@ scheduler::~scheduler() {
 
 scheduler* scheduler::current() noexcept { return current_scheduler; }
 
-void scheduler::destroy_attached() noexcept {
-    const as_current here{*this};
-    detail::attachment* newest = nullptr;
-    do { // what ends may attach something
-        newest = attached_;
-        for (detail::attachment* each = newest; each != nullptr; each = each->next)
-            each->end();
-    } while (attached_ != newest);
-    while (detail::attachment* const each = attached_) {
-        attached_ = each->next;
-        each->destroy();
-    }
-}
-
 remote scheduler::get_remote() const noexcept { return remote{remote_}; }
 
 // ---- one turn
@@ -317,15 +303,6 @@ std::int64_t scheduler::time_to_wait(std::int64_t at_most) const noexcept {
     return at_most == forever || left < at_most ? left : at_most;
 }
 
-void scheduler::end_owners() noexcept {
-    while (to_end_ != nullptr) {
-        detail::task_owner& owner = *to_end_;
-        to_end_ = owner.next_to_end;
-        owner.is_to_end = false;
-        owner.end_now();
-    }
-}
-
 /// Somebody wrote to the eventfd: a poster, or a signal handler.
 void scheduler::wake_up() noexcept {
     was_woken_ = true;
@@ -395,52 +372,6 @@ void scheduler::arm(task_context& task, std::int64_t deadline) noexcept {
         timers_.disarm(task);
     else
         timers_.arm(task, task.wake_at);
-}
-
-detail::attachment* scheduler::attached(const void* kind) const noexcept {
-    detail::attachment* each = attached_;
-    while (each != nullptr && each->kind != kind)
-        each = each->next;
-    return each;
-}
-
-void scheduler::attach(detail::attachment& kept) noexcept {
-    DUNLIN_ASSERT(attached(kept.kind) == nullptr); // there is one already
-    kept.next = attached_;
-    attached_ = &kept;
-}
-
-void scheduler::end_after_entry(detail::task_owner& owner) noexcept {
-    if (owner.is_to_end) return;
-    owner.is_to_end = true;
-    owner.next_to_end = to_end_;
-    to_end_ = &owner;
-}
-
-void scheduler::add_owner(detail::task_owner& owner) noexcept {
-    owner.is_listed = true;
-    owner.made_in = running_ != nullptr ? running_->number : 0;
-    owner.prev_owner = last_owner_;
-    owner.next_owner = nullptr;
-    (last_owner_ != nullptr ? last_owner_->next_owner : first_owner_) = &owner;
-    last_owner_ = &owner;
-}
-
-void scheduler::remove_owner(detail::task_owner& owner) noexcept {
-    if (!owner.is_listed) return;
-    owner.is_listed = false;
-    (owner.prev_owner != nullptr ? owner.prev_owner->next_owner : first_owner_) = owner.next_owner;
-    (owner.next_owner != nullptr ? owner.next_owner->prev_owner : last_owner_) = owner.prev_owner;
-}
-
-void scheduler::forget(detail::task_owner& owner) noexcept {
-    if (!owner.is_to_end) return;
-    owner.is_to_end = false;
-    for (detail::task_owner** link = &to_end_; *link != nullptr; link = &(*link)->next_to_end) {
-        if (*link != &owner) continue;
-        *link = owner.next_to_end;
-        return;
-    }
 }
 
 } // namespace dunlin
